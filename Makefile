@@ -1,0 +1,38 @@
+# Nothing has to be done before any of these: what is missing, they install into .venv themselves.
+PYTHON ?= python3
+ARGS ?=
+
+.PHONY: help demo test check format-check lint types floors format ci venv
+
+help:           ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+demo: venv      ## harvest a simulated platform into a Postgres of its own; ARGS=--once stops after one round
+	@.venv/bin/python -m harvester.demo $(ARGS)
+
+test: venv      ## the whole suite, on a real Postgres; ARGS are pytest's
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: format-check lint types floors  ## all that can be checked without running harvester
+
+format-check: venv
+	@.venv/bin/ruff format --check
+
+lint: venv
+	@.venv/bin/ruff check
+
+types: venv
+	@.venv/bin/mypy
+
+floors: venv
+	@.venv/bin/lint-imports
+
+format: venv    ## lay the code out, and mend what can be mended by itself
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+ci:             ## all of the above, as the build machine runs it
+	@bash .ci/run
+
+venv:
+	@sh .ci/venv "$(PYTHON)"

@@ -1,0 +1,1 @@
+"""Pulls sensor readings from IoT clouds into your own Postgres."""

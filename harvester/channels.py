@@ -1,0 +1,220 @@
+"""From a platform's Sample to a scalar Reading of a named channel, or a Rejection. Pure.
+
+What a value means is not decided here: a number is kept as it was said. `meaning` proposes an
+interpretation from what the platform states of a channel, which stands beside the readings.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from harvester.model import Meaning, Reading, Rejection, Sample
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No sensor of ours measured before; 1970 is a clock that was never set."""
+FURTHEST_AHEAD = timedelta(days=1)
+"""A clock may be ahead by this much."""
+LONGEST_NAME = 200
+"""Characters of a device's identifier or a channel's name; both are keys."""
+LONGEST_TEXT = 4096
+"""Characters of a text reading."""
+
+_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_NOT_A_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?(?:nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
+_PARTS = frozenset(
+    {"x", "y", "z", "lat", "latitude", "lon", "lng", "long", "longitude", "alt", "altitude"}
+)
+
+
+_Rank = tuple[str, bool, float | str]
+
+
+@dataclass(slots=True)
+class Normalized:
+    """What became of the samples of one answer: `readings` has one for each series and instant.
+
+    `repeated` counts samples that said once more what another one of the answer said.
+    """
+
+    readings: list[Reading] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    repeated: int = 0
+
+
+def normalize(samples: Iterable[Sample], now: datetime) -> Normalized:
+    """Sort samples into readings and rejections.
+
+    Of two values for one series and instant the one with the greater `reading_id` holds, else the
+    greater value: never the order in which they came.
+    """
+    result = Normalized()
+    best: dict[tuple[str, str, datetime], tuple[_Rank, Reading]] = {}
+    for sample in _scalars(samples):
+        reading = _reading(sample, now)
+        if isinstance(reading, Rejection):
+            result.rejections.append(reading)
+            continue
+        key = (reading.device, reading.channel, reading.instant)
+        ranked = (_rank(sample, reading), reading)
+        if key in best:
+            ranked = _winner(best[key], ranked, result)
+        best[key] = ranked
+    result.readings = [reading for _, reading in best.values()]
+    return result
+
+
+def _rank(sample: Sample, reading: Reading) -> _Rank:
+    return (sample.reading_id, isinstance(reading.value, str), reading.value)
+
+
+def _winner(
+    one: tuple[_Rank, Reading], other: tuple[_Rank, Reading], result: Normalized
+) -> tuple[_Rank, Reading]:
+    winner, loser = (one, other) if one[0] >= other[0] else (other, one)
+    if winner[1].value == loser[1].value:
+        result.repeated += 1
+    else:
+        result.rejections.append(_rejected_reading(loser[1]))
+    return winner
+
+
+def _rejected_reading(reading: Reading) -> Rejection:
+    return Rejection(
+        device=reading.device,
+        channel=reading.channel,
+        reason="same_instant",
+        stated_instant=reading.instant.isoformat(),
+        value=_shown(reading.value),
+    )
+
+
+def _scalars(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Vectors and positions, split into one sample for each of their parts."""
+    for sample in samples:
+        value = sample.value
+        if isinstance(value, Mapping) and value and _PARTS.issuperset(value):
+            for part, scalar in value.items():
+                yield msgspec.structs.replace(
+                    sample, channel=f"{sample.channel}.{part}", value=scalar
+                )
+        else:
+            yield sample
+
+
+def _reading(sample: Sample, now: datetime) -> Reading | Rejection:
+    value = _scalar(sample.value)
+    reason = _fault(sample, now) or (value.reason if isinstance(value, _Unfit) else None)
+    if reason or isinstance(value, _Unfit) or sample.instant is None:
+        return _rejection(sample, reason or "no_instant")
+    return Reading(sample.device, sample.channel, sample.instant, value)
+
+
+def _fault(sample: Sample, now: datetime) -> str | None:
+    if not sample.device or not _storable(sample.device, LONGEST_NAME):
+        return "no_device"
+    if not sample.channel or not _storable(sample.channel, LONGEST_NAME):
+        return "no_channel"
+    if sample.instant is None:
+        return "no_instant"
+    if not EARLIEST <= sample.instant <= now + FURTHEST_AHEAD:
+        return "implausible_instant"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfit:
+    reason: str
+
+
+def _scalar(value: object) -> float | str | _Unfit:
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _Unfit("not_a_number")
+    if isinstance(value, int):
+        return _whole(value)
+    if isinstance(value, str):
+        return _text(value)
+    return _Unfit("null" if value is None else "structure")
+
+
+def _whole(value: int) -> float | str:
+    """An integer that a double cannot hold stays what it is, as text."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return str(value)
+    return number if int(number) == value else str(value)
+
+
+def _text(value: str) -> float | str | _Unfit:
+    if not _storable(value, LONGEST_TEXT):
+        return _Unfit("unstorable_text")
+    if _INTEGER.fullmatch(value):
+        return _whole(int(value))
+    if _NUMBER.fullmatch(value):
+        number = float(value)
+        return number if math.isfinite(number) else value
+    return _Unfit("not_a_number") if _NOT_A_NUMBER.fullmatch(value) else value
+
+
+def _storable(text: str, longest: int) -> bool:
+    """Whether Postgres can hold it: no NUL, no lone surrogate, no endless key."""
+    if len(text) > longest or "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _rejection(sample: Sample, reason: str) -> Rejection:
+    stated = sample.instant.isoformat() if sample.instant else _shown(sample.stated_instant)
+    return Rejection(
+        device=_shown(sample.device, LONGEST_NAME),
+        channel=_shown(sample.channel, LONGEST_NAME),
+        reason=reason,
+        stated_instant=stated,
+        value=_shown(sample.value),
+    )
+
+
+def _shown(value: object, longest: int = 1000) -> str:
+    """Anything a platform said, as short storable text: strings as they are, the rest as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text[:longest].replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
+_MEANINGS = {
+    ("temp", "c"): Meaning("temperature", "Cel"),
+    ("temp", "f"): Meaning("temperature", "Cel", scale=5 / 9, offset=-160 / 9),
+    ("temp", "k"): Meaning("temperature", "Cel", offset=-273.15),
+    ("rel_hum", "p"): Meaning("relative_humidity", "%RH"),
+    ("rel_hum", "r"): Meaning("relative_humidity", "%RH", scale=100),
+    ("bp", "pa"): Meaning("air_pressure", "Pa"),
+    ("bp", "hpa"): Meaning("air_pressure", "Pa", scale=100),
+    ("lum", "lux"): Meaning("illuminance", "lx"),
+    ("co2", "ppm"): Meaning("co2", "ppm"),
+    ("batt", "p"): Meaning("battery_level", "%EL"),
+    ("batt", "v"): Meaning("battery_voltage", "V"),
+    ("voltage", "v"): Meaning("voltage", "V"),
+    ("voltage", "mv"): Meaning("voltage", "V", scale=1e-3),
+    ("rssi", "dbm"): Meaning("rssi", "dBm"),
+    ("snr", "db"): Meaning("snr", "dB"),
+    ("digital_sensor", "d"): Meaning("digital_input", "/"),
+}
+"""From a stated type and unit, as Cayenne spells them, to a quantity in its canonical unit (SenML
+spelling, RFC 8428). Sources: docs/platforms/mydevices.md."""
+
+
+def meaning(stated_type: str | None, stated_unit: str | None) -> Meaning | None:
+    """What a channel of this stated type and unit means; None where we do not know."""
+    return _MEANINGS.get(((stated_type or "").casefold(), (stated_unit or "").casefold()))

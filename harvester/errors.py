@@ -1,0 +1,168 @@
+"""Every error of harvester, named for what the one who catches it must do.
+
+HarvesterError
+├── UserError                     tell the operator in one sentence and exit with `exit_code`
+│   ├── ConfigError               78  the configuration is wrong
+│   ├── DatabaseError             69  the database cannot be used
+│   └── EmbeddedPostgresError     69  the embedded Postgres cannot be used
+├── PlatformError                 a window, a discovery or a login could not be had
+│   ├── TransientError            try again later
+│   │   ├── Unreachable               no answer at all
+│   │   ├── Throttled                 asked to wait (`retry_after`)
+│   │   └── ServerFailed              5xx
+│   ├── Malformed                 the answer is not what the platform promises
+│   ├── TooLarge                  ask for less at once
+│   ├── Truncated                 the answer cannot be proven complete
+│   ├── Forbidden                 this account may not see this; another may
+│   ├── Unauthorized              the access token was refused: renew it
+│   ├── TokenError                this account has no usable token now
+│   │   ├── CredentialRefused         definite: try it no more until something changes
+│   │   └── RenewalRefused            the refresh token is spent: log in with the password
+│   └── RequestRefused            any other 4xx: our fault or the platform's, not worth a retry
+└── StoreError                    the database said no
+    ├── Fenced                    another instance works this tenant now: stop
+    └── StoreUnavailable          the database is away: stop pulling until it is back
+"""
+
+from datetime import timedelta
+
+
+class HarvesterError(Exception):
+    """The root; never raised itself."""
+
+
+class UserError(HarvesterError):
+    """Something the operator must mend. The message says what, where and what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(UserError):
+    """The configuration is wrong."""
+
+    exit_code = 78  # EX_CONFIG
+
+
+class DatabaseError(UserError):
+    """The database cannot be used: away, refused, or of another version."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class EmbeddedPostgresError(UserError):
+    """The embedded Postgres cannot be used."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class PlatformError(HarvesterError):
+    """A platform did not give what was asked. `reason` is a short, stable word for metrics."""
+
+    reason = "platform"
+
+
+class TransientError(PlatformError):
+    """Worth asking again later."""
+
+    reason = "transient"
+
+
+class Unreachable(TransientError):
+    """No answer came: refused, cut, or timed out."""
+
+    reason = "unreachable"
+
+
+class Throttled(TransientError):
+    """The platform asks for patience; `retry_after` is how long, where it said so."""
+
+    reason = "throttled"
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServerFailed(TransientError):
+    """The platform, or a proxy before it, answered 5xx."""
+
+    reason = "server_failed"
+
+
+class Malformed(PlatformError):
+    """The answer is not what the platform promises; `excerpt` is its beginning."""
+
+    reason = "malformed"
+
+    def __init__(self, message: str, excerpt: str = "") -> None:
+        super().__init__(message)
+        self.excerpt = excerpt
+
+
+class TooLarge(PlatformError):
+    """The answer has more bytes than we take at once."""
+
+    reason = "too_large"
+
+
+class Truncated(PlatformError):
+    """The platform cut the answer and gives no way to reach the rest."""
+
+    reason = "truncated"
+
+
+class Forbidden(PlatformError):
+    """This account may not see this (403), or there is no such thing for it (404)."""
+
+    reason = "forbidden"
+
+
+class Unauthorized(PlatformError):
+    """The access token was refused (401)."""
+
+    reason = "unauthorized"
+
+
+class RequestRefused(PlatformError):
+    """Any other 4xx. `status` and the decoded `body` let an adapter tell what it means."""
+
+    reason = "request_refused"
+
+    def __init__(self, message: str, status: int, body: object = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
+class TokenError(PlatformError):
+    """This account has no usable token now."""
+
+    reason = "token"
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or type(self).reason
+
+
+class CredentialRefused(TokenError):
+    """Definite: the same credential must not be tried again until something changes."""
+
+    reason = "bad_credentials"
+
+
+class RenewalRefused(TokenError):
+    """The refresh token is spent, expired or revoked; the password may still do."""
+
+    reason = "refresh_expired"
+
+
+class StoreError(HarvesterError):
+    """The database said no."""
+
+
+class Fenced(StoreError):
+    """Another instance holds this tenant now; nothing of ours was written."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is away; nothing is known of the last commit, and asking again is safe."""

@@ -1,0 +1,103 @@
+"""Which windows of a feed are due: pure functions of its coverage and `now`.
+
+A span is pulled when it is fresh, and looked at again at fixed ages, for what arrived late. Between
+two ticks the spans that came of an age A are `[looked_at - A, now - A)`; so nothing is remembered
+of a look but the instant of the last one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from harvester.model import BEGINNING, Spans, Window
+
+_SHORTEST_HALF = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a tenant's feeds are pulled. `looks` are ages, `longest` the most asked for at once."""
+
+    looks: tuple[timedelta, ...]
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The windows due, in the order to pull them; no two of them overlap.
+
+    `looks` are spans pulled before, oldest first. `missing` were never pulled, newest first, so
+    that the live edge does not wait for a backfill.
+    """
+
+    looks: tuple[Window, ...]
+    missing: tuple[Window, ...]
+
+
+def plan(
+    missing: Spans, pulled: Spans, looked_at: datetime | None, now: datetime, rules: Rules
+) -> Plan:
+    """What is due at `now`. `missing` and `pulled` are disjoint and end at or before `now`."""
+    return Plan(
+        looks=tuple(_split(intersection(_of_age(looked_at, now, rules), pulled), rules.longest)),
+        missing=tuple(reversed(list(_split(missing, rules.longest)))),
+    )
+
+
+def settled_before(now: datetime, rules: Rules) -> datetime:
+    """What a window pulled at `now` holds before this instant is never looked at again."""
+    return now - max(rules.looks, default=timedelta(0))
+
+
+def halves(window: Window) -> tuple[Window, Window] | None:
+    """The window in two, cut at a whole millisecond; None where it is too short to be cut."""
+    middle = window.since + (window.until - window.since) / 2
+    cut = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+    if cut - window.since < _SHORTEST_HALF or window.until - cut < _SHORTEST_HALF:
+        return None
+    return Window(window.since, cut), Window(cut, window.until)
+
+
+def union(spans: Sequence[Window]) -> Spans:
+    """Sorted and merged; spans that touch become one."""
+    merged: list[Window] = []
+    for span in sorted(spans):
+        if merged and span.since <= merged[-1].until:
+            merged[-1] = Window(merged[-1].since, max(merged[-1].until, span.until))
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def intersection(these: Spans, those: Spans) -> Spans:
+    """What lies in both."""
+    found: list[Window] = []
+    i = j = 0
+    while i < len(these) and j < len(those):
+        since = max(these[i].since, those[j].since)
+        until = min(these[i].until, those[j].until)
+        if since < until:
+            found.append(Window(since, until))
+        if these[i].until < those[j].until:
+            i += 1
+        else:
+            j += 1
+    return tuple(found)
+
+
+def _of_age(looked_at: datetime | None, now: datetime, rules: Rules) -> Spans:
+    # A clock that was set back gives an empty span, not an error.
+    if looked_at is None or looked_at >= now:
+        return ()
+    return union([Window(looked_at - age, now - age) for age in rules.looks])
+
+
+def _split(spans: Spans, longest: timedelta) -> Iterator[Window]:
+    for span in spans:
+        since = span.since
+        if since == BEGINNING:
+            raise ValueError("a span without a beginning cannot be pulled")
+        while since < span.until:
+            until = min(since + longest, span.until)
+            yield Window(since, until)
+            since = until
