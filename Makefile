@@ -22,10 +22,10 @@ lint: venv
 	@.venv/bin/ruff check
 
 types: venv
-	@.venv/bin/mypy
+	@.venv/bin/python -m mypy
 
 floors: venv
-	@.venv/bin/lint-imports
+	@.venv/bin/python .venv/bin/lint-imports --no-logo
 
 format: venv    ## lay the code out, and mend what can be mended by itself
 	@.venv/bin/ruff check --fix

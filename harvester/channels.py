@@ -8,12 +8,21 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from harvester.model import Meaning, Reading, Rejection, Sample
+from harvester.model import (
+    Channel,
+    Device,
+    Discovered,
+    Meaning,
+    Normalized,
+    Reading,
+    Rejection,
+    Sample,
+)
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """No sensor of ours measured before; 1970 is a clock that was never set."""
@@ -26,26 +35,13 @@ LONGEST_TEXT = 4096
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
-_NOT_A_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-_NUMBER = re.compile(r"\s*[+-]?(?:nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
+_NOT_A_NUMBER = re.compile(r"\s*[+-]?(?:nan|inf|infinity)\s*", re.ASCII | re.IGNORECASE)
 _PARTS = frozenset(
     {"x", "y", "z", "lat", "latitude", "lon", "lng", "long", "longitude", "alt", "altitude"}
 )
 
 
 _Rank = tuple[str, bool, float | str]
-
-
-@dataclass(slots=True)
-class Normalized:
-    """What became of the samples of one answer: `readings` has one for each series and instant.
-
-    `repeated` counts samples that said once more what another one of the answer said.
-    """
-
-    readings: list[Reading] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-    repeated: int = 0
 
 
 def normalize(samples: Iterable[Sample], now: datetime) -> Normalized:
@@ -102,7 +98,7 @@ def _scalars(samples: Iterable[Sample]) -> Iterator[Sample]:
         if isinstance(value, Mapping) and value and _PARTS.issuperset(value):
             for part, scalar in value.items():
                 yield msgspec.structs.replace(
-                    sample, channel=f"{sample.channel}.{part}", value=scalar
+                    sample, channel=sample.channel and f"{sample.channel}.{part}", value=scalar
                 )
         else:
             yield sample
@@ -126,6 +122,27 @@ def _fault(sample: Sample, now: datetime) -> str | None:
     if not EARLIEST <= sample.instant <= now + FURTHEST_AHEAD:
         return "implausible_instant"
     return None
+
+
+def described(found: Discovered) -> Discovered | None:
+    """A finding that Postgres can hold; None where the device's own identifier cannot be kept."""
+    device = found.device
+    if not device.identifier or not _storable(device.identifier, LONGEST_NAME):
+        return None
+    channels = tuple(
+        Channel(channel.name, _word(channel.label), _word(channel.type), _word(channel.unit))
+        for channel in device.channels
+        if channel.name and _storable(channel.name, LONGEST_NAME)
+    )
+    return replace(
+        found,
+        device=Device(device.identifier, _word(device.name), _word(device.kind), channels),
+        feeds=tuple(feed for feed in found.feeds if _storable(feed.key, LONGEST_NAME)),
+    )
+
+
+def _word(text: str | None) -> str | None:
+    return None if text is None else _shown(text, LONGEST_NAME)
 
 
 @dataclass(frozen=True, slots=True)

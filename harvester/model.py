@@ -69,6 +69,18 @@ class Rejection(msgspec.Struct, frozen=True):
     value: str
 
 
+@dataclass(slots=True)
+class Normalized:
+    """What became of the samples of one answer: `readings` has one for each series and instant.
+
+    `repeated` counts samples that said once more what another one of the answer said.
+    """
+
+    readings: list[Reading] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    repeated: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """What a login or a renewal gave (RFC 6749, section 5.1). Never shown in a representation."""

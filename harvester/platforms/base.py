@@ -77,6 +77,10 @@ class Platform(ABC):
     """Whether a feed is filtered by the readings' own instants."""
 
     @abstractmethod
+    def __init__(self, options: BaseModel) -> None:
+        """`options` are of this adapter's own `Options`."""
+
+    @abstractmethod
     async def login(self, exchange: Exchange, credentials: Credentials, now: datetime) -> Token:
         """A new token from the credentials; `now` is the instant before the call.
 

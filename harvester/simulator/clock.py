@@ -27,7 +27,8 @@ class RealClock:
         return datetime.now(UTC)
 
     async def sleep_until(self, instant: datetime) -> None:
-        while (left := (instant - self.now()).total_seconds()) > 0:
+        # There is no event to wait for instead: nobody tells when the wall clock is set.
+        while (left := (instant - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, LONGEST_NAP_SECONDS))
 
 

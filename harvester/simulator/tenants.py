@@ -117,7 +117,8 @@ def _things(
         seers = (users[n % len(users)], users[(n + (n % 2 == 0)) % len(users)])
         seen_by = frozenset(user.name for user in seers)
         model = REPORTING[n % len(REPORTING)]
-        yield _thing(seed, base + n, model, places[n % len(places)], seers[0], seen_by)
+        place = places[n // 2 % len(places)]  # not in step with the owners, who would see but one
+        yield _thing(seed, base + n, model, place, seers[0], seen_by)
     yield _thing(seed, base + reporting, GATEWAY, places[0], users[0], everybody)
     # Deactivated before the world began: it is listed, and has nothing to say.
     yield _thing(seed, base + reporting + 1, COLD_ROOM, places[0], users[0], everybody, False)

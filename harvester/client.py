@@ -1,0 +1,290 @@
+"""One HTTP exchange with a platform: bytes and a status become decoded JSON or a named error.
+
+Only here is an exchange repeated, and only a read ever is. Nothing here logs, and an error names a
+request by its method, host and path alone: no token, password or body is in anything printed.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from ipaddress import ip_address
+from json import detect_encoding, loads
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import wait_exponential_jitter as growing_wait
+from yarl import URL
+
+from harvester import metrics
+from harvester.clock import Clock
+from harvester.errors import (
+    Forbidden,
+    Malformed,
+    PlatformError,
+    RequestRefused,
+    ServerFailed,
+    Throttled,
+    TooLarge,
+    TransientError,
+    Unauthorized,
+    Unreachable,
+)
+
+LARGEST_BODY = 16 * 2**20  # bytes of an answer, decompressed
+CONNECT_SECONDS = 30.0  # for the name, the connection and TLS together
+READ_SECONDS = 120.0  # without a byte; some platforms think that long
+WHOLE_SECONDS = 600.0  # or an answer that drips would hold its slot for ever
+TRIES = 4  # of one read, the first included
+PATIENCE = timedelta(seconds=60)  # after its first try a read is repeated no later than this
+
+_PIECE = 2**16
+_EXCERPT = 200
+_NO_JSON: Final = object()
+_REFUSED_READS: Mapping[int, type[PlatformError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: Forbidden,
+}
+
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A read has a bearer; what is sent once has none."""
+
+    method: str
+    url: URL
+    options: Mapping[str, Any] = field(repr=False)
+    bearer: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return _printable(f"{self.method} {self.url.host}{self.url.raw_path}")
+
+
+class Client:
+    """The exchanges of one tenant with its platform; at most `concurrency` at a time.
+
+    `largest_body` is in decompressed bytes.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        clock: Clock,
+        *,
+        tenant: str,
+        platform: str,
+        concurrency: int,
+        largest_body: int = LARGEST_BODY,
+    ) -> None:
+        base = URL(base_url)
+        self._base = str(base).rstrip("/")
+        self._origin = (base.scheme, base.host, base.port)
+        self._clock = clock
+        self._labels = (tenant, platform)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._largest_body = largest_body
+
+    async def __aenter__(self) -> Self:
+        self._reads = _session(force_close=False)
+        # A kept connection may be dead already, and nobody could tell then whether a refresh token
+        # was used: what is sent once goes over a connection of its own.
+        self._posts = _session(force_close=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reads.close()
+        await self._posts.close()
+
+    async def get(self, url_or_path: str, params: Params | None, bearer: str) -> object:
+        """The decoded JSON answer; `url_or_path` comes percent-encoded.
+
+        A transient failure is repeated a few times while patience lasts; a longer `Retry-After` is
+        raised at once. Raises Unreachable, Throttled, ServerFailed, Malformed, TooLarge,
+        Unauthorized (401), Forbidden (403, 404), RequestRefused (other 4xx and redirects; with
+        status 0 what is never sent: a token to another host, plain http to another machine).
+        """
+        url = self._url(url_or_path, params)
+        request = _Request("GET", url, {"headers": {"Authorization": f"Bearer {bearer}"}}, bearer)
+        if (url.scheme, url.host, url.port) != self._origin:
+            raise RequestRefused(f"{request}: the token is for another host", 0)
+        if not (bearer and bearer.isascii() and bearer.isprintable()):
+            raise Unauthorized(f"{request}: the access token cannot stand in a header")
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=partial(self._is_enough, self._clock.now()),
+            wait=_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._exchange, request)
+
+    async def post_once(
+        self, url: str, *, form: Params | None = None, json: object = None
+    ) -> object:
+        """The decoded JSON answer to what is sent once, never again by itself.
+
+        Raises RequestRefused (3xx and 4xx, with the decoded body, None where it is no JSON),
+        Unreachable, Throttled, ServerFailed, Malformed, TooLarge.
+        """
+        body = {"json": json} if form is None else {"data": form}
+        return await self._exchange(_Request("POST", self._url(url, None), body))
+
+    def _url(self, url_or_path: str, params: Params | None) -> URL:
+        absolute = url_or_path.startswith(("http://", "https://"))
+        text = url_or_path if absolute else self._base + url_or_path
+        if params:
+            text += ("&" if "?" in text else "?") + urlencode(params, quote_via=quote)
+        # yarl would un-escape what was escaped on purpose, such as %3A.
+        url = URL(text, encoded=True)
+        if not _private(url):
+            raise RequestRefused(f"{url.host}: without TLS only this machine is spoken to", 0)
+        return url
+
+    async def _exchange(self, request: _Request) -> object:
+        async with self._slots:
+            began = asyncio.get_running_loop().time()
+            try:
+                decoded = await self._answered(request)
+            except PlatformError as error:
+                self._count(error.reason, began)
+                raise
+            self._count("ok", began)
+            return decoded
+
+    def _count(self, outcome: str, began: float) -> None:
+        passed = asyncio.get_running_loop().time() - began
+        metrics.REQUESTS.labels(*self._labels, outcome).inc()
+        metrics.REQUEST_DURATION.labels(*self._labels).observe(passed)
+
+    async def _answered(self, request: _Request) -> object:
+        session = self._reads if request.bearer else self._posts
+        try:
+            async with session.request(
+                request.method, request.url, allow_redirects=False, **request.options
+            ) as response:
+                self._refuse(request, response)
+                return _json(request, response, await self._body(request, response))
+        except (aiohttp.ClientError, OSError) as error:
+            why = _printable(f"{type(error).__name__}: {error}")
+        # Raised out here, or the library's error would hang on ours with the request's headers.
+        raise Unreachable(f"{request}: {why}")
+
+    def _refuse(self, request: _Request, response: aiohttp.ClientResponse) -> None:
+        """Raise what the status says, whatever the body is."""
+        message = f"{request}: {response.status}"
+        asked = _retry_after(response.headers.get("Retry-After", ""), self._clock.now())
+        if response.status == 429 or (response.status == 503 and asked is not None):
+            raise Throttled(message, asked)
+        if response.status >= 500:
+            raise ServerFailed(message)
+        if request.bearer and response.status in _REFUSED_READS:
+            raise _REFUSED_READS[response.status](message)
+
+    async def _body(self, request: _Request, response: aiohttp.ClientResponse) -> bytearray:
+        body = bytearray()
+        async for piece in response.content.iter_chunked(_PIECE):
+            body += piece
+            if len(body) > self._largest_body:
+                raise TooLarge(f"{request}: more than {self._largest_body} bytes")
+        return body
+
+    def _is_enough(self, began: datetime, state: RetryCallState) -> bool:
+        passed = self._clock.now() - began + timedelta(seconds=state.upcoming_sleep)
+        return passed > PATIENCE or stop_after_attempt(TRIES)(state)
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+
+def _session(*, force_close: bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # No limit: the slots are ours, so that no time-out runs while a request waits for one.
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+        timeout=aiohttp.ClientTimeout(
+            total=WHOLE_SECONDS, connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+        ),
+        headers={"Accept": "application/json", "User-Agent": "harvester"},
+        # One account's cookie must not travel with another's token.
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def _private(url: URL) -> bool:
+    """Whether nobody on the way can read along."""
+    if url.scheme == "https" or url.host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ip_address(url.host or "").is_loopback
+    return False
+
+
+def _json(request: _Request, response: aiohttp.ClientResponse, body: bytearray) -> object:
+    decoded = _decoded(body)
+    message = f"{request}: {response.status}"
+    if response.status >= 300:
+        raise RequestRefused(message, response.status, None if decoded is _NO_JSON else decoded)
+    if decoded is _NO_JSON:
+        kind = response.headers.get("Content-Type", "no type")
+        what = f"{_printable(kind)}, not JSON" if body else "an empty body"
+        raise Malformed(f"{message} with {what}", _excerpt(request, body))
+    return decoded
+
+
+def _excerpt(request: _Request, body: bytearray) -> str:
+    """Nothing of a login's answer, whose beginning is the token; a debug page may echo a read's."""
+    if request.bearer is None:
+        return ""
+    shown = body.replace(request.bearer.encode(), b"***")
+    return _printable(shown[:_PIECE].decode(errors="replace"))
+
+
+def _decoded(body: bytearray) -> object:
+    """JSON as an object, or `_NO_JSON`.
+
+    What msgspec refuses, such as a bare NaN, a number beyond range or a lone surrogate, the
+    standard library takes: one odd value costs one reading then, and not the answer.
+    """
+    with suppress(ValueError, RecursionError):
+        return msgspec.json.decode(body)
+    with suppress(ValueError, RecursionError):
+        return loads(body.decode(detect_encoding(body), "replace"), parse_int=_whole)
+    return _NO_JSON
+
+
+def _whole(digits: str) -> int | float:
+    # int() refuses thousands of digits, and with them the answer; float() says infinite.
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
+def _printable(text: str) -> str:
+    shown = "".join(c if c.isprintable() else " " for c in text[: 10 * _EXCERPT])
+    return " ".join(shown.split())[:_EXCERPT]
+
+
+def _retry_after(said: str, now: datetime) -> timedelta | None:
+    """How long the platform asks us to wait: in seconds or until an HTTP date (RFC 9110, 10.2.3).
+
+    None where that cannot be read; never negative.
+    """
+    with suppress(ValueError, TypeError, OverflowError):
+        if said.strip().isdecimal():
+            return timedelta(seconds=min(float(said), 1e9))
+        return max(parsedate_to_datetime(said) - now, timedelta())
+    return None
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds until the next try: what was asked for, and a growing wait with some chance in it."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, Throttled) else None
+    own = growing_wait(initial=1, max=15, jitter=1)(state)
+    return own + (asked.total_seconds() if asked else 0.0)

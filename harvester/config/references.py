@@ -1,0 +1,105 @@
+"""Secrets by reference: the tables `{ file = "…" }`, `{ env = "…" }`, `{ credential = "…" }`."""
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from harvester.config.tree import Location, Problem, Tree
+from harvester.errors import ConfigError
+
+KINDS = ("file", "env", "credential")
+MOST_BYTES = 64 * 1024
+"""No secret is longer; a device such as /dev/zero never ends."""
+
+
+def resolve(tree: Tree, folder: Path) -> tuple[Tree, list[Problem]]:
+    """The tree with a SecretStr for each reference, and what could not be resolved.
+
+    Files are relative to `folder`. A reference that leads nowhere becomes an empty SecretStr.
+    """
+    problems: list[Problem] = []
+    return {key: _resolved(each, (key,), folder, problems) for key, each in tree.items()}, problems
+
+
+def laid_over(high: Tree, low: Tree) -> Tree:
+    """Both trees in one: tables are joined key by key; of all else, `high` is what counts."""
+    both = dict(low)
+    for key, value in high.items():
+        below = low.get(key)
+        # A reference is one value: joined, { file } and { env } would be neither.
+        if isinstance(value, dict) and isinstance(below, dict) and not reference(below):
+            value = laid_over(value, below)
+        both[key] = value
+    return both
+
+
+def reference(node: object) -> tuple[str, str] | None:
+    """Kind and name, where the node is a table of one kind and its name and nothing else."""
+    if isinstance(node, dict) and len(node) == 1:
+        [(kind, name)] = node.items()
+        if kind in KINDS and isinstance(name, str):
+            return kind, name
+    return None
+
+
+def _resolved(node: object, at: Location, folder: Path, problems: list[Problem]) -> object:
+    if found := reference(node):
+        try:
+            return SecretStr(_secret(*found, folder))
+        except ConfigError as error:
+            problems.append((at, str(error)))
+            return SecretStr("")
+    if isinstance(node, dict):
+        return {key: _resolved(each, (*at, key), folder, problems) for key, each in node.items()}
+    if isinstance(node, list):
+        return [_resolved(each, (*at, i), folder, problems) for i, each in enumerate(node)]
+    return node
+
+
+def _secret(kind: str, name: str, folder: Path) -> str:
+    """The secret, without one newline at its end. Raises ConfigError with a sentence."""
+    if kind == "env":
+        what, text = f"the environment variable {name}", os.environ.get(name)
+        if text is None:
+            raise ConfigError(f"{what} is not set; set it where harvester is started")
+    else:
+        path = folder / Path(name) if kind == "file" else _credential(name)
+        what, text = f"the secret file {path}", _text(path)
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise ConfigError(f"{what} is empty; put the secret into it")
+    return secret
+
+
+def _credential(name: str) -> Path:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ConfigError(
+            "$CREDENTIALS_DIRECTORY is not set: a credential comes from systemd (LoadCredential=); "
+            'elsewhere use { file = "…" } or { env = "…" }'
+        )
+    if "/" in name or name in ("", ".", ".."):
+        raise ConfigError('a credential is a bare name; for a path use { file = "…" }')
+    return Path(folder, name)
+
+
+def _text(path: Path) -> str:
+    what = f"the secret file {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{what} does not exist; create it, or mend the path") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{what} is a directory; name a file in it") from None
+    except PermissionError:
+        raise ConfigError(f"{what} may not be read by the user who runs harvester") from None
+    except OSError as error:
+        raise ConfigError(f"{what} cannot be read: {error.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise ConfigError(f"{what} is too long for a secret")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:  # its own text would quote the secret's bytes
+        raise ConfigError(f"{what} is no text in UTF-8") from None

@@ -1,0 +1,179 @@
+"""The settings as the rest of the program sees them: checked, complete and frozen."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
+
+from harvester.config.tree import Location, Tree, at, nearest
+from harvester.platforms import adapter, names
+from harvester.platforms.base import Options, Secret
+
+# Digits are limited so that no sum leaves the years that a datetime knows.
+_DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
+_TENANT_NAME = re.compile(r"[a-z0-9_-]{1,40}")
+_PASSWORD_IN_DSN = re.compile(r"//[^@]*:[^@]*@|[?&](ssl)?password=", re.IGNORECASE)
+
+
+def _duration(value: object) -> timedelta:
+    found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if not found:
+        raise ValueError('takes a duration such as "90s", "5m", "24h", "7d" or "1h30m"')
+    days, hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise ValueError("takes a duration longer than nothing")
+    return duration
+
+
+def _tenant_name(value: str) -> str:
+    if not _TENANT_NAME.fullmatch(value):
+        raise ValueError('takes 1 to 40 of these: a to z, 0 to 9, "_" and "-"')
+    return value
+
+
+def _platform(value: str) -> str:
+    if value not in names():
+        raise ValueError(f"unknown platform; {nearest(value, names())}")
+    return value
+
+
+def _options(value: object, info: ValidationInfo) -> Options:
+    if "platform" not in info.data:  # unknown, and told already
+        return Options.model_construct(base_url="")
+    return adapter(info.data["platform"]).Options.model_validate(value)
+
+
+def _platform_looks(tenant: dict[str, Any]) -> tuple[timedelta, ...]:
+    return adapter(tenant["platform"]).looks
+
+
+def _dsn(value: str) -> str:
+    # The value must not be shown, and not be taken apart either: a "/" or "#" in the password
+    # would make a host of its beginning.
+    if _PASSWORD_IN_DSN.search(value):
+        raise ValueError(
+            'must not hold a password: give it as database.password, by reference (an "@" that '
+            'belongs to a name is written "%40")'
+        )
+    if not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("takes postgresql://user@host/database")
+    return value
+
+
+def _placed(path: Path, info: ValidationInfo) -> Path:
+    try:
+        return Path((info.context or {}).get("folder", ""), path.expanduser())
+    except RuntimeError:
+        raise ValueError("~ stands for no home here; write the whole path") from None
+
+
+def _repeated(values: Iterable[str]) -> str:
+    return ", ".join(value for value, times in Counter(values).items() if times > 1)
+
+
+Duration = Annotated[timedelta, PlainValidator(_duration)]
+Placed = Annotated[Path, AfterValidator(_placed)]
+"""A path; in the file it is relative to the file's own folder."""
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Database(_Table):
+    """Where the readings go; without a `dsn` into the embedded Postgres."""
+
+    dsn: Annotated[str, AfterValidator(_dsn)] | None = None
+    password: Secret | None = None
+    partition: Literal["month", "week", "day"] = "month"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.password and not self.dsn:
+            raise ValueError("has a password but no dsn; the embedded Postgres makes its own")
+        return self
+
+
+class Web(_Table):
+    """Where `/metrics` is served; port 0 is any free one."""
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+
+
+class Account(_Table):
+    """One user of a tenant. Without a password, a token in the database must do."""
+
+    user: Text
+    password: Secret | None = None
+
+
+class Tenant(_Table):
+    """One customer on one platform; `options` are of that platform's own type."""
+
+    name: Annotated[str, AfterValidator(_tenant_name)]
+    platform: Annotated[str, AfterValidator(_platform)]
+    interval: Duration
+    history: Duration
+    looks: tuple[Duration, ...] = Field(default_factory=_platform_looks)
+    options: Annotated[Options, BeforeValidator(_options)]
+    accounts: tuple[Account, ...] = Field(default=(), alias="account")
+
+    @model_validator(mode="after")
+    def _each_user_once(self) -> Self:
+        if repeated := _repeated(account.user for account in self.accounts):
+            raise ValueError(f"two accounts have the same user: {repeated}")
+        return self
+
+
+class Settings(_Table):
+    """Everything configured. `key_file` is None where the state directory's own is to be used."""
+
+    deployment: Text = "harvester"
+    state_directory: Placed
+    key_file: Placed | None = None
+    database: Database = Database()
+    web: Web = Web()
+    tenants: tuple[Tenant, ...] = Field(alias="tenant")
+
+    @model_validator(mode="after")
+    def _each_tenant_once(self) -> Self:
+        if not self.tenants:
+            raise ValueError("no tenant: there is nothing to harvest; add a [[tenant]]")
+        if repeated := _repeated(tenant.name for tenant in self.tenants):
+            raise ValueError(f"two tenants have the same name: {repeated}")
+        return self
+
+
+_TABLES: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Settings,
+    ("database",): Database,
+    ("web",): Web,
+    ("tenant",): Tenant,
+    ("tenant", "account"): Account,
+}
+
+
+def keys_of(tree: Tree, location: Location) -> list[str]:
+    """The right keys of the table at a location."""
+    path = tuple(part for part in location if isinstance(part, str))
+    model = _TABLES.get(path)
+    platform = at(tree, (*location[:2], "platform"))
+    if path == ("tenant", "options") and isinstance(platform, str):
+        model = adapter(platform).Options
+    return [each.alias or name for name, each in model.model_fields.items()] if model else []

@@ -1,0 +1,45 @@
+"""What every address in a configuration must be, whatever the platform: TLS, save on loopback."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from harvester.config.tree import Location, Problem, Tree
+
+
+def misplaced(tree: Tree) -> Iterator[Problem]:
+    """What is wrong with the values whose keys end in `_url`, wherever they are."""
+    return _misplaced(tree, ())
+
+
+def _misplaced(node: object, at: Location) -> Iterator[Problem]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key.endswith("_url") and isinstance(value, str) and (wrong := _wrong(value)):
+                yield (*at, key), wrong
+            yield from _misplaced(value, (*at, key))
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from _misplaced(value, (*at, i))
+
+
+def _wrong(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port  # either raises ValueError when it is wrong
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        return "takes an address such as https://api.example.com"
+    if "@" in parts.netloc:
+        return "must not hold a user or a password"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "plain http would show tokens to the network; use https (http is for loopback only)"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

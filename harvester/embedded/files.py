@@ -1,0 +1,40 @@
+"""Files that only the owner of the state directory may read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def open_private(path: Path, flags: int = os.O_RDWR) -> int:
+    """A descriptor of a 0600 file, made if need be.
+
+    It belongs to the owner of its folder: root, run once on a user's state directory, must not
+    leave files there that the user cannot open.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor
+
+
+def write_private(path: Path, text: str) -> None:
+    """Durable, and whole or not at all: 0600, as `open_private` makes it."""
+    new = path.with_name(path.name + ".new")
+    descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in it durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,204 @@
+"""One feed of a tick: its windows, one after another, from the platform into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from harvester import channels, metrics, windows
+from harvester.clock import Clock
+from harvester.errors import (
+    Fenced,
+    Forbidden,
+    Malformed,
+    PlatformError,
+    RequestRefused,
+    StoreError,
+    StoreUnavailable,
+    TokenError,
+    TooLarge,
+    Truncated,
+)
+from harvester.harvest.work import STREAM, Seat, Work
+from harvester.logs import Failures
+from harvester.model import Normalized, Rejection, Sample, Window
+from harvester.store import feeds
+from harvester.store.feeds import DueFeed
+from harvester.store.leases import Lease
+from harvester.store.writer import Batch, Covers, Writer
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+BATCH = 20_000
+"""Samples of a window held in memory; what comes beyond is committed before it is finished."""
+
+_THIS_WINDOW = (Malformed, TooLarge, Truncated, RequestRefused)
+"""What costs a window, while the feed's other windows may still be had."""
+
+_log = structlog.stdlib.get_logger(__name__)
+_failures = Failures(_log)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What all feeds of a tick have in common. `now` is the instant it was planned at."""
+
+    work: Work
+    pool: Pool
+    writer: Writer
+    lease: Lease
+    clock: Clock
+    now: datetime
+    deadline: datetime
+
+    @property
+    def is_late(self) -> bool:
+        return self.clock.now() >= self.deadline
+
+
+class Pulling:
+    """Pulls one feed, through whichever account sees it."""
+
+    def __init__(self, tick: Tick, due: DueFeed) -> None:
+        self._tick = tick
+        self._due = due
+        self._error: Exception | None = None
+
+    async def run(self) -> bool:
+        """Whether all that is due was covered. Why not is kept with the feed.
+
+        Raises Fenced and StoreUnavailable.
+        """
+        done = await self._through_any_account()
+        if done:
+            _failures.well(self._name)
+        elif self._error is not None:
+            await self._tell(self._error)
+        return done
+
+    @property
+    def feed_id(self) -> int:
+        return self._due.feed_id
+
+    @property
+    def _name(self) -> str:
+        return f"{self._tick.work.tenant} feed {self._due.feed.key}"
+
+    async def _through_any_account(self) -> bool:
+        """An account that lost sight of the feed, or its token, makes room for the next."""
+        for account_id in self._due.accounts:
+            seat = self._tick.work.seats[account_id]
+            try:
+                return await self._through(seat)
+            except Forbidden as error:
+                self._error = error
+                await feeds.lost_sight(
+                    self._tick.pool, self._tick.lease, self._due.feed_id, account_id
+                )
+            except TokenError as error:
+                self._error = error
+            except PlatformError as error:
+                self._error = error
+                return False
+        return False
+
+    async def _through(self, seat: Seat) -> bool:
+        due, now = self._due, self._tick.now
+        plan = windows.plan(due.missing, due.pulled, due.looked_at, now, self._tick.work.rules)
+        looks_done = True
+        for window in plan.looks:
+            last = window == plan.looks[-1]
+            covers = self._covers(looked=last and looks_done)
+            looks_done = await self._try_window(seat, window, False, covers) and looks_done
+        done = looks_done
+        for window in plan.missing:
+            # Where there were no looks, the first window that is covered begins the count.
+            covers = self._covers(looked=not plan.looks and window == plan.missing[0])
+            done = await self._try_window(seat, window, due.exclusive, covers) and done
+        return done
+
+    def _covers(self, looked: bool) -> Covers:
+        now = self._tick.now
+        settled_before = windows.settled_before(now, self._tick.work.rules)
+        return Covers(settled_before, looked_at=now if looked else None)
+
+    async def _try_window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> bool:
+        """Whether the window was covered. What costs no more than this window is not raised."""
+        if self._tick.is_late:
+            return False
+        try:
+            await self._window(seat, window, fresh, covers)
+        except (Fenced, StoreUnavailable):
+            raise
+        except (*_THIS_WINDOW, StoreError) as error:
+            await self._lose(window, error)
+        except PlatformError:
+            self._count("failed")
+            raise
+        except Exception as error:
+            # An adapter's mistake over an answer that nobody foresaw must not stop the tenant.
+            _log.exception("unexpected", feed=self._name)
+            await self._lose(window, error)
+        else:
+            self._count("covered")
+            metrics.LAST_SUCCESS.labels(self._tick.work.tenant, STREAM).set(
+                self._tick.clock.now().timestamp()
+            )
+            return True
+        return False
+
+    async def _window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:
+        try:
+            await self._pull(seat, window, fresh, covers)
+        except TooLarge:
+            parts = windows.halves(window)
+            if parts is None:
+                raise
+            await self._window(seat, parts[0], fresh, replace(covers, looked_at=None))
+            await self._window(seat, parts[1], fresh, covers)
+
+    async def _pull(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:
+        samples: list[Sample] = []
+        async for answer in self._tick.work.platform.readings(seat.api, self._due.feed, window):
+            samples += answer
+            if len(samples) >= BATCH:
+                await self._write(window, fresh, samples, None)
+                samples = []
+        await self._write(window, fresh, samples, covers)
+
+    async def _write(
+        self, window: Window, fresh: bool, samples: list[Sample], covers: Covers | None
+    ) -> None:
+        said = channels.normalize(samples, self._tick.now)
+        await self._commit(Batch(self._due.feed_id, window, fresh, said, self._tick.now, covers))
+
+    async def _commit(self, batch: Batch) -> None:
+        await self._tick.writer.write(self._tick.lease, batch)
+
+    async def _lose(self, window: Window, error: Exception) -> None:
+        """Note a window's failure; of an answer that makes no sense, keep the beginning."""
+        self._error = error
+        self._count("failed")
+        if isinstance(error, Malformed):
+            said = Normalized(rejections=[Rejection("", "", error.reason, "", error.excerpt)])
+            await self._commit(
+                Batch(self._due.feed_id, window, False, said, self._tick.now, covers=None)
+            )
+
+    def _count(self, outcome: str) -> None:
+        metrics.WINDOWS.labels(self._tick.work.tenant, STREAM, outcome).inc()
+
+    async def _tell(self, error: Exception) -> None:
+        reason = error.reason if isinstance(error, PlatformError) else "unexpected"
+        _failures.failing(self._name, reason, error=str(error))
+        await feeds.failed(
+            self._tick.pool,
+            self._tick.lease,
+            self._due.feed_id,
+            f"{reason}: {error}",
+            self._tick.now,
+        )

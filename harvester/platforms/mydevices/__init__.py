@@ -1,0 +1,66 @@
+"""myDevices: users with a password, their things, and what each of them measured.
+
+What is relied on here, and how firmly it is known, stands in docs/platforms/mydevices.md.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+import structlog
+
+from harvester.logs import Failures
+from harvester.model import Credentials, Discovered, Feed, Sample, Token, Window
+from harvester.platforms import base
+from harvester.platforms.mydevices import readings, things, tokens
+from harvester.platforms.mydevices.options import MyDevicesOptions
+
+
+class Adapter(base.Platform):
+    """myDevices as seen by one tenant. A thing is a device, and has one feed of readings."""
+
+    Options: ClassVar[type[base.Options]] = MyDevicesOptions
+
+    def __init__(self, options: MyDevicesOptions) -> None:
+        self._options = options
+        self._failures = Failures(structlog.stdlib.get_logger(__name__))
+
+    @property
+    def own_client(self) -> bool:
+        return self._options.admin_client_id is not None
+
+    async def login(
+        self, exchange: base.Exchange, credentials: Credentials, now: datetime
+    ) -> Token:
+        """The user's password grant, or the admin's client credentials grant.
+
+        Raises CredentialRefused, TransientError, Malformed.
+        """
+        if credentials.user is None:
+            return await tokens.of_client(exchange, self._options, now)
+        return await tokens.of_user(exchange, self._options, credentials, now)
+
+    async def renew(self, exchange: base.Exchange, token: Token, now: datetime) -> Token:
+        """The refresh grant; an answer without a refresh token keeps the old one.
+
+        Raises RenewalRefused, CredentialRefused, TransientError, Malformed.
+        """
+        return await tokens.renewed(exchange, self._options, token, now)
+
+    def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
+        """All things the user sees or, for the admin's client, all things of all users.
+
+        Raises PlatformError.
+        """
+        if credentials.user is None:
+            return things.of_client(api, self._failures)
+        return things.of_user(api, self._failures)
+
+    def readings(
+        self, api: base.Api, feed: Feed, window: Window
+    ) -> AsyncIterator[Sequence[Sample]]:
+        """The samples of each answer; some lie just outside of the window.
+
+        Raises PlatformError, and Truncated where an answer cannot be proven complete.
+        """
+        return readings.pulled(api, feed.key, window)

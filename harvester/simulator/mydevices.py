@@ -1,0 +1,276 @@
+"""A fake myDevices: its token endpoints and data routes over a real socket on loopback.
+
+One server speaks for all tenants of a world; which one is meant follows from the client id or
+from the token. Routes and answers are those of the vendor's Admin API and User-Level
+Authentication pages and of its open clients; order, caps and bounds, which nobody documents,
+are switches.
+"""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from harvester.simulator import mydevices_shapes as shapes
+from harvester.simulator.faults import Answer, Faults, Refusal
+from harvester.simulator.mydevices_auth import GrantRefusal, Session, Tokens
+from harvester.simulator.mydevices_quirks import AS_DOCUMENTED, Switches
+from harvester.simulator.tenants import Tenant, Thing, User
+from harvester.simulator.world import Row, World, millis
+
+# A client that hangs on must not hold up the end of a test.
+SHUTDOWN_SECONDS = 0.2
+
+
+class FakeMydevices:
+    """The fake and its records.
+
+    `requests` counts by "METHOD /route", `token_calls` by grant type, both when a call arrives,
+    whatever becomes of it. `violations` are sentences about what a good client never does.
+    """
+
+    def __init__(self, world: World, switches: Switches) -> None:
+        self.world = world
+        self.switches = switches
+        self.faults = Faults()
+        self.tokens = Tokens(world, switches)
+        self.violations = self.tokens.violations
+        self.requests: Counter[str] = Counter()
+        self.token_calls: Counter[str] = Counter()
+        self.url = ""
+
+    def disable(self, user: str) -> None:
+        """Disable the account of that user name: no login, no refresh."""
+        self.tokens.disabled.add(user)
+
+    def log_out(self, user: str) -> None:
+        """End the sessions of that user name: its refresh tokens are worth nothing now."""
+        self.tokens.log_out(user)
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self._count, self._word, self._befall])
+        walk = "/companies/{company:[0-9]+}/locations"
+        app.add_routes(
+            [
+                web.post("/v1.0/oauth/token", self._user_token),
+                web.post("/oauth/token", self._user_token),
+                web.post("/auth/realms/{realm}/protocol/openid-connect/token", self._admin_token),
+                web.get("/v1.0/things/{thing}/readings", self._readings),
+                web.get("/v1.0/things/{thing}", self._thing),
+                web.get("/companies", self._companies),
+                web.get(walk, self._locations),
+                web.get(walk + "/{location:[0-9]+}/things", self._things),
+                web.get(walk + "/{location:[0-9]+}/things/{thing}", self._thing),
+                web.get("/v1.0/admin/things", self._admin_things),
+                web.get("/v1.0/admin/things/{thing}", self._admin_thing),
+                web.get("/v1.0/admin/users", self._admin_users),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        self.requests[f"{request.method} {resource.canonical if resource else 'elsewhere'}"] += 1
+        return await handler(request)
+
+    @web.middleware
+    async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except GrantRefusal as refusal:
+            return web.json_response(refusal.body, status=refusal.status)
+        except Refusal as refusal:
+            return shapes.boom(refusal.status, refusal.message)
+        except web.HTTPException as error:
+            return shapes.boom(error.status, "")
+
+    @web.middleware
+    async def _befall(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        if not request.path.endswith("/token"):
+            return await self.faults.answer(request, handler)
+        params = await _params(request)
+        self.token_calls[params.get("grant_type", "")] += 1
+        # Around the faults, so that a refresh that is held back is still seen as under way.
+        with self.tokens.renewal(params.get("refresh_token")):
+            return await self.faults.answer(request, handler)
+
+    async def _user_token(self, request: web.Request) -> web.Response:
+        return _token_response(self.tokens.at_gateway(await _params(request)))
+
+    async def _admin_token(self, request: web.Request) -> web.Response:
+        tenant = self.world.tenants.get(request.match_info["realm"])
+        if tenant is None:
+            return web.json_response({"error": "Realm does not exist"}, status=404)
+        return _token_response(self.tokens.at_realm(tenant, await _params(request)))
+
+    async def _readings(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        start, end = _number(request, "start_ts"), _number(request, "end_ts")
+        if start > end:
+            raise Refusal(400, '"start_ts" must not be after "end_ts"')
+        thing = self._seen(request, user, tenant)
+        rows = self._rows(request, thing, start, end)
+        cap = self.switches.page_cap or len(rows)
+        body = shapes.readings(rows[:cap], self.switches)
+        if self.switches.cursor and len(rows) > cap:
+            body["timestamp"] = rows[cap].ms
+        return web.json_response(body)
+
+    def _rows(self, request: web.Request, thing: Thing, start: int, end: int) -> list[Row]:
+        """Return what lies in the window, in order. The cursor is the first instant left out."""
+        first = start if self.switches.start_inclusive else start + 1
+        last = end if self.switches.end_inclusive else end - 1
+        if self.switches.cursor and "timestamp" in request.query:
+            cursor = _number(request, "timestamp")
+            if self.switches.newest_first:
+                last = min(last, cursor)
+            else:
+                first = max(first, cursor)
+        rows = list(self.world.readings(thing, first, last, millis(self.world.clock.now())))
+        return rows[::-1] if self.switches.newest_first else rows
+
+    async def _companies(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        seen = {thing.location.company_id for thing in _visible(user, tenant)}
+        return web.json_response(
+            [shapes.company(tenant, it) for it in tenant.companies if it.id in seen]
+        )
+
+    async def _locations(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        seen = {thing.location.id for thing in _walked(request, user, tenant)}
+        return web.json_response(
+            [shapes.location(tenant, it) for it in tenant.locations if it.id in seen]
+        )
+
+    async def _things(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        return web.json_response(
+            [shapes.thing(tenant, it) for it in _walked(request, user, tenant)]
+        )
+
+    async def _thing(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        thing = self._seen(request, user, tenant)
+        if "company" in request.match_info and thing not in _walked(request, user, tenant):
+            raise Refusal(404)
+        return web.json_response(shapes.thing_with_children(tenant, thing, self.switches))
+
+    async def _admin_things(self, request: web.Request) -> web.Response:
+        tenant = self._tenant_of(request)
+        page, limit = _number(request, "page", 0), _number(request, "limit", 20)
+        rows = [shapes.thing(tenant, thing) for thing in tenant.things]
+        if "status" in request.query:
+            rows = [row for row in rows if row["status"] == _number(request, "status")]
+        shown = rows[page * limit : (page + 1) * limit]
+        return web.json_response({"count": len(rows), "limit": limit, "page": page, "rows": shown})
+
+    async def _admin_thing(self, request: web.Request) -> web.Response:
+        tenant = self._tenant_of(request)
+        for thing in tenant.things:
+            if thing.uuid == request.match_info["thing"]:
+                return web.json_response(shapes.thing(tenant, thing))
+        raise Refusal(404)
+
+    async def _admin_users(self, request: web.Request) -> web.Response:
+        rows = [
+            shapes.user(user, enabled=user.name not in self.tokens.disabled)
+            for user in self._tenant_of(request).users
+        ]
+        return web.json_response({"count": len(rows), "rows": rows})
+
+    def _session(self, request: web.Request) -> Session:
+        return self.tokens.bearer(request.headers.get("Authorization"))
+
+    def _user_of(self, request: web.Request) -> tuple[User, Tenant]:
+        session = self._session(request)
+        if session.user is None:
+            raise Refusal(403, "No user is associated with the access token")
+        return session.user, session.tenant
+
+    def _tenant_of(self, request: web.Request) -> Tenant:
+        session = self._session(request)
+        if session.user is not None:
+            raise Refusal(403, "Insufficient scope")
+        return session.tenant
+
+    def _seen(self, request: web.Request, user: User, tenant: Tenant) -> Thing:
+        """Return the thing of the path; 403 if it is another's, 404 if it is nobody's."""
+        uuid = request.match_info["thing"]
+        for thing in _visible(user, tenant):
+            if thing.uuid == uuid:
+                return thing
+        things = (thing for other in self.world.tenants.values() for thing in other.things)
+        raise Refusal(403 if any(thing.uuid == uuid for thing in things) else 404)
+
+
+@asynccontextmanager
+async def serve(
+    world: World, *, switches: Switches = AS_DOCUMENTED, port: int = 0
+) -> AsyncIterator[FakeMydevices]:
+    """Serve `world` as myDevices on 127.0.0.1, on a free port unless one is given."""
+    fake = FakeMydevices(world, switches)
+    runner = web.AppRunner(fake.app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield fake
+    finally:
+        await runner.cleanup()
+
+
+def _visible(user: User, tenant: Tenant) -> list[Thing]:
+    return [thing for thing in tenant.things if user.name in thing.seen_by]
+
+
+def _walked(request: web.Request, user: User, tenant: Tenant) -> list[Thing]:
+    """Return the user's things of the path's company and location; 404 if there is none."""
+    company = int(request.match_info["company"])
+    things = [thing for thing in _visible(user, tenant) if thing.location.company_id == company]
+    if "location" in request.match_info:
+        location = int(request.match_info["location"])
+        things = [thing for thing in things if thing.location.id == location]
+    if not things:
+        raise Refusal(404)
+    return things
+
+
+def _number(request: web.Request, name: str, default: int | None = None) -> int:
+    text = request.query.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None:
+        raise Refusal(400, f'"{name}" is required')
+    if not (text.isascii() and text.removeprefix("-").isdigit()):
+        raise Refusal(400, f'"{name}" must be a number')
+    return int(text)
+
+
+async def _params(request: web.Request) -> dict[str, str]:
+    """Return the parameters of a token call: a form, or JSON where the gateway takes it."""
+    if request.content_type == "application/json" and "realm" not in request.match_info:
+        return _json_params(await request.text())
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refusal(415)
+    form = await request.post()
+    if len(form) > len(set(form)):
+        raise GrantRefusal(400, "invalid_request", "duplicated parameter")
+    return {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+def _json_params(text: str) -> dict[str, str]:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Refusal(400, "Invalid request payload JSON format")
+    return {key: str(value) for key, value in told.items() if value is not None}
+
+
+def _token_response(body: dict[str, object]) -> web.Response:
+    return web.json_response(body, headers={"Cache-Control": "no-store"})

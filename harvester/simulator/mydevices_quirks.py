@@ -1,0 +1,76 @@
+"""How the fake myDevices may differ from deployment to deployment, and the nonsense it may say."""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from harvester.simulator.faults import Answer, Kind
+
+BadReading = Literal[
+    "null", "nan", "structure", "in_1970", "in_2099", "no_instant", "text_instant", "no_channel"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the vendor leaves undocumented or lets vary. Lifetimes are in seconds."""
+
+    page_cap: int | None = None  # rows at most in an answer, in the order below; no word of it
+    cursor: bool = False  # a capped answer has `timestamp`, to be sent back for the rest
+    newest_first: bool = True
+    start_inclusive: bool = True
+    end_inclusive: bool = True
+    channel_as: Literal["str", "int"] = "str"  # int: digits only; other channels stay text
+    access_ttl: int = 86_400
+    refresh_ttl: int = 172_800
+    session_max: int = 0  # from the login on, however often it is refreshed; 0: none, it slides
+    rotate: bool = False  # a refresh token serves once; reuse kills the session
+    status_profile: Literal["old", "new"] = "old"  # old Keycloaks say 401 for a bad password
+
+
+AS_DOCUMENTED = Switches()
+
+
+def bad_reading(which: BadReading) -> Kind:
+    """The honest readings with one more among them that is none."""
+
+    async def kind(request: web.Request, honest: Answer) -> web.StreamResponse:
+        answer = await honest(request)
+        if not isinstance(answer, web.Response) or answer.content_type != "application/json":
+            return answer
+        told = json.loads(answer.text or "{}")
+        if "readings" in told:
+            intruder = _intruder(which, int(request.query["start_ts"]))
+            told["readings"].insert(len(told["readings"]) // 2, intruder)
+            answer.text = json.dumps(told)  # writes NaN as the bare word NaN
+        return answer
+
+    return kind
+
+
+def _intruder(which: BadReading, start_ms: int) -> dict[str, object]:
+    """Return the reading `which`, on the first instant asked for unless its instant is the flaw.
+
+    It bears the greatest of all correlation ids and a common channel, so that whoever decides a
+    clash before throwing it out loses a true value. The structure holds no scalar at all, so that
+    nothing can rightly be split out of it.
+    """
+    values: dict[str, object] = {"null": None, "nan": float("nan"), "structure": {"image": [{}]}}
+    instants: dict[str, object] = {
+        "in_1970": 86_400_000,
+        "in_2099": 4_083_955_200_000,
+        "text_instant": "yesterday",
+    }
+    sensor = {"v": values.get(which, 21.5), "channel": "3"}
+    if which == "no_channel":
+        del sensor["channel"]
+    reading: dict[str, object] = {
+        "ts": instants.get(which, start_ms),
+        "correlation_id": "ffffffff-ffff-4fff-bfff-ffffffffffff",
+        "sensors": [sensor],
+    }
+    if which == "no_instant":
+        del reading["ts"]
+    return reading

@@ -1,0 +1,210 @@
+"""What a discovery found: devices, feeds, who sees them, and what their channels mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harvester.model import Channel, Discovered, Meaning
+from harvester.store.catalog import Ids
+from harvester.store.leases import Lease, writing
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Connection, Pool
+
+_DEVICES_SEEN = """
+update harvester_data.device d
+set name = coalesce(seen.name, d.name), kind = coalesce(seen.kind, d.kind), last_seen_at = $4
+from unnest($1::int[], $2::text[], $3::text[]) as seen(device_id, name, kind)
+where d.device_id = seen.device_id
+"""
+
+_FEEDS_MADE = """
+with made as (
+    insert into harvester_data.feed (tenant_id, stream, key)
+    select $1, wanted.stream, wanted.key
+    from (select distinct stream, key from unnest($2::text[], $3::text[]) as u(stream, key)) wanted
+    where not exists (select from harvester_data.feed f
+                      where f.tenant_id = $1 and f.stream = wanted.stream and f.key = wanted.key)
+    order by wanted.stream, wanted.key
+    returning feed_id
+)
+insert into harvester_data.coverage (feed_id, wanted)
+select feed_id, tstzmultirange(tstzrange($4, null)) from made
+"""
+
+_FEEDS = """
+select stream, key, feed_id from harvester_data.feed where tenant_id = $1
+  and (stream, key) in (select * from unnest($2::text[], $3::text[]))
+"""
+
+_FEED_DEVICES_MADE = """
+insert into harvester_data.feed_device (feed_id, device_id)
+select distinct * from unnest($1::int[], $2::int[])
+on conflict do nothing
+"""
+
+_SIGHT_GAINED = """
+insert into harvester_data.sight (feed_id, account_id)
+select distinct * from unnest($1::int[], $2::int[])
+on conflict do nothing
+"""
+
+_SIGHT_LOST = """
+delete from harvester_data.sight where account_id = $1 and feed_id <> all ($2::int[])
+"""
+
+# The platform says another type or unit than before: the old belief ends now, the next begins.
+_INTERPRETATIONS_CLOSED = """
+update harvester_data.interpretation i
+set valid = tstzrange(lower(i.valid), $5)
+from unnest($1::int[], $2::int[], $3::text[], $4::text[])
+     as stated(device_id, series_id, stated_type, stated_unit)
+where i.device_id = stated.device_id and i.series_id = stated.series_id
+  and upper_inf(i.valid) and (lower_inf(i.valid) or lower(i.valid) < $5)
+  and (i.stated_type, i.stated_unit) is distinct from (stated.stated_type, stated.stated_unit)
+"""
+
+# The platform says the same, and we name it anew: all of its time is seen anew.
+_INTERPRETATIONS_MENDED = """
+update harvester_data.interpretation i
+set label = stated.label, stated_type = stated.stated_type, stated_unit = stated.stated_unit,
+    quantity = stated.quantity, unit = stated.unit, scale = stated.scale,
+    "offset" = stated."offset", believed_from = $10
+from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::float8[], $9::float8[])
+     as stated(device_id, series_id, label, stated_type, stated_unit, quantity, unit, scale,
+               "offset")
+where i.device_id = stated.device_id and i.series_id = stated.series_id and upper_inf(i.valid)
+  and (i.label, i.stated_type, i.stated_unit, i.quantity, i.unit, i.scale, i."offset")
+      is distinct from (stated.label, stated.stated_type, stated.stated_unit, stated.quantity,
+                        stated.unit, stated.scale, stated."offset")
+"""
+
+_INTERPRETATIONS_OPENED = """
+insert into harvester_data.interpretation
+    (device_id, series_id, valid, label, stated_type, stated_unit, quantity, unit, scale, "offset",
+     believed_from)
+select stated.device_id, stated.series_id,
+       tstzrange((select max(upper(i.valid)) from harvester_data.interpretation i
+                  where i.device_id = stated.device_id and i.series_id = stated.series_id), null),
+       stated.label, stated.stated_type, stated.stated_unit, stated.quantity, stated.unit,
+       stated.scale, stated."offset", $10
+from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::float8[], $9::float8[])
+     as stated(device_id, series_id, label, stated_type, stated_unit, quantity, unit, scale,
+               "offset")
+where not exists (select from harvester_data.interpretation i
+                  where i.device_id = stated.device_id and i.series_id = stated.series_id
+                    and upper_inf(i.valid))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One device of a discovery, who sees its feeds, and what each of its channels means."""
+
+    found: Discovered
+    account_id: int | None
+    meanings: Mapping[Channel, Meaning | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """All that one account found. `whole_sight_of`: what it did not find, that account lost."""
+
+    findings: Sequence[Finding]
+    whole_sight_of: int | None
+    wanted_since: datetime
+    now: datetime
+
+
+async def save(pool: Pool, lease: Lease, ids: Ids, discovery: Discovery) -> None:
+    """Keep a discovery in one transaction; beyond the caps of `catalog` a device is left out."""
+    devices = await ids.devices(
+        lease, (f.found.device.identifier for f in discovery.findings), discovery.now
+    )
+    stated = await _stated(lease, ids, discovery)
+    async with writing(pool, lease) as connection:
+        await _save_devices(connection, devices, discovery)
+        await _save_feeds(connection, lease, devices, discovery)
+        await _save_interpretations(connection, stated, discovery.now)
+
+
+async def _save_devices(
+    connection: Connection, devices: Mapping[str, int], discovery: Discovery
+) -> None:
+    seen = {f.found.device.identifier: f.found.device for f in discovery.findings}
+    rows = sorted(
+        (devices[name], device.name, device.kind)
+        for name, device in seen.items()
+        if name in devices
+    )
+    await connection.execute(_DEVICES_SEEN, *_columns(rows, 3), discovery.now)
+
+
+async def _save_feeds(
+    connection: Connection, lease: Lease, devices: Mapping[str, int], discovery: Discovery
+) -> None:
+    named = [
+        (feed, finding.account_id) for finding in discovery.findings for feed in finding.found.feeds
+    ]
+    keys = _columns([(feed.stream, feed.key) for feed, _ in named], 2)
+    await connection.execute(_FEEDS_MADE, lease.tenant_id, *keys, discovery.wanted_since)
+    rows = await connection.fetch(_FEEDS, lease.tenant_id, *keys)
+    ids = {(row["stream"], row["key"]): row["feed_id"] for row in rows}
+    served = [
+        (ids[feed.stream, feed.key], devices[device])
+        for feed, _ in named
+        for device in feed.devices
+        if device in devices
+    ]
+    await connection.execute(_FEED_DEVICES_MADE, *_columns(served, 2))
+    seen = [(ids[feed.stream, feed.key], account) for feed, account in named if account is not None]
+    await connection.execute(_SIGHT_GAINED, *_columns(seen, 2))
+    if discovery.whole_sight_of is not None:
+        own = [feed_id for feed_id, account in seen if account == discovery.whole_sight_of]
+        await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
+
+
+_Stated = tuple[int, int, str | None, str | None, str | None, str | None, str | None, float, float]
+"""device_id, series_id, label, stated type and unit, quantity, unit, scale, offset"""
+
+
+async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]:
+    """What is said of each series. Nothing said takes nothing back."""
+    said = {
+        (finding.found.device.identifier, channel.name): (channel, meaning)
+        for finding in discovery.findings
+        for channel, meaning in finding.meanings.items()
+        if channel.type or channel.unit or channel.label
+    }
+    series = await ids.series(lease, said, discovery.now)
+    return sorted(((*series[key], *_words(*said[key])) for key in series), key=lambda row: row[:2])
+
+
+def _words(
+    channel: Channel, meaning: Meaning | None
+) -> tuple[str | None, str | None, str | None, str | None, str | None, float, float]:
+    believed = (meaning.quantity, meaning.unit, meaning.scale, meaning.offset) if meaning else _RAW
+    return (channel.label, channel.type, channel.unit, *believed)
+
+
+_RAW = (None, None, 1.0, 0.0)
+
+
+async def _save_interpretations(
+    connection: Connection, stated: list[_Stated], now: datetime
+) -> None:
+    columns = _columns(stated, 9)
+    device_ids, series_ids, _, types, units = columns[:5]
+    await connection.execute(_INTERPRETATIONS_CLOSED, device_ids, series_ids, types, units, now)
+    await connection.execute(_INTERPRETATIONS_MENDED, *columns, now)
+    await connection.execute(_INTERPRETATIONS_OPENED, *columns, now)
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Rows as columns, for `unnest`."""
+    return [[row[i] for row in rows] for i in range(width)]

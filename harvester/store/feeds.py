@@ -1,0 +1,124 @@
+"""What is to be pulled of a tenant, and through whom: feeds, their coverage and who sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harvester.model import Feed, Spans, Stream
+from harvester.store.leases import Lease, writing
+from harvester.store.pool import translated
+from harvester.store.spans import from_multirange
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+LAST = 2**31 - 1
+"""No feed_id is greater."""
+PAGE = 1_000
+"""Feeds held in memory at once."""
+
+_DUE = """
+select f.feed_id,
+       f.key,
+       (select array_agg(d.identifier order by d.identifier)
+        from harvester_data.feed_device fd
+        join harvester_data.device d on d.device_id = fd.device_id
+        where fd.feed_id = f.feed_id) as devices,
+       (select array_agg(s.account_id order by s.account_id)
+        from harvester_data.sight s where s.feed_id = f.feed_id) as accounts,
+       not exists (select from harvester_data.feed_device a
+                   join harvester_data.feed_device b
+                     on b.device_id = a.device_id and b.feed_id <> a.feed_id
+                   where a.feed_id = f.feed_id) as exclusive,
+       c.wanted * tstzmultirange(tstzrange(null, $3)) - c.pulled - c.lost as missing,
+       c.pulled,
+       c.looked_at,
+       f.failure
+from harvester_data.feed f
+join harvester_data.coverage c on c.feed_id = f.feed_id
+where f.tenant_id = $1 and f.stream = $2 and f.feed_id > $4 and f.feed_id <= $5
+order by f.feed_id
+limit $6
+"""
+
+_FAILED = """
+update harvester_data.feed
+set failure = $2, failing_since = coalesce(failing_since, $3)
+where feed_id = $1 and failure is distinct from $2
+"""
+
+_SIGHT_LOST = "delete from harvester_data.sight where feed_id = $1 and account_id = $2"
+
+_LAST_SUCCESS = """
+select succeeded_at from harvester_data.job where tenant_id = $1 and stream = $2
+"""
+
+_SUCCEEDED = """
+insert into harvester_data.job (tenant_id, stream, succeeded_at) values ($1, $2, $3)
+on conflict (tenant_id, stream) do update set succeeded_at = excluded.succeeded_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DueFeed:
+    """A feed with all that a plan needs. `missing` ends at the `now` it was asked with.
+
+    `accounts` are those that see it. `exclusive`: no other feed serves its devices.
+    """
+
+    feed_id: int
+    feed: Feed
+    accounts: tuple[int, ...]
+    exclusive: bool
+    missing: Spans
+    pulled: Spans
+    looked_at: datetime | None
+    failure: str | None
+
+
+async def due(
+    pool: Pool, tenant_id: int, stream: Stream, now: datetime, after: int, last: int
+) -> list[DueFeed]:
+    """The next page of a tenant's feeds: those with `after` < feed_id <= `last`."""
+    with translated():
+        rows = await pool.fetch(_DUE, tenant_id, stream, now, after, last, PAGE)
+    return [
+        DueFeed(
+            feed_id=row["feed_id"],
+            feed=Feed(stream, row["key"], tuple(row["devices"] or ())),
+            accounts=tuple(row["accounts"] or ()),
+            exclusive=row["exclusive"],
+            missing=from_multirange(row["missing"]),
+            pulled=from_multirange(row["pulled"]),
+            looked_at=row["looked_at"],
+            failure=row["failure"],
+        )
+        for row in rows
+    ]
+
+
+async def failed(pool: Pool, lease: Lease, feed_id: int, failure: str, now: datetime) -> None:
+    """Keep why a feed's last pull failed; the next window that is covered clears it."""
+    async with writing(pool, lease) as connection:
+        await connection.execute(_FAILED, feed_id, failure, now)
+
+
+async def lost_sight(pool: Pool, lease: Lease, feed_id: int, account_id: int) -> None:
+    """This account no longer sees the feed, until a discovery says otherwise."""
+    async with writing(pool, lease) as connection:
+        await connection.execute(_SIGHT_LOST, feed_id, account_id)
+
+
+async def last_success(pool: Pool, tenant_id: int, stream: Stream) -> datetime | None:
+    """When a tick last did all that was due."""
+    with translated():
+        found: datetime | None = await pool.fetchval(_LAST_SUCCESS, tenant_id, stream)
+        return found
+
+
+async def succeeded(pool: Pool, lease: Lease, stream: Stream, now: datetime) -> None:
+    """A tick that began at `now` did all that was due."""
+    async with writing(pool, lease) as connection:
+        await connection.execute(_SUCCEEDED, lease.tenant_id, stream, now)

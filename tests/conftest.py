@@ -1,0 +1,3 @@
+"""Names the fixture files; nothing else."""
+
+pytest_plugins = ["fix_postgres", "fix_simulator", "fix_guard"]

@@ -1,0 +1,103 @@
+"""A server on loopback that answers as it is told, and a client that talks to it."""
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from harvester.client import Client
+from harvester.simulator.clock import HandClock
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEARER = "eyJ.secret-bearer.xyz"
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LeapClock(HandClock):
+    """Moves itself to wherever somebody wants to sleep until."""
+
+    async def sleep_until(self, instant: datetime) -> None:
+        self.set(max(instant, self.now()))
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return (self.now() - START).total_seconds()
+
+
+@dataclass(slots=True)
+class Talk:
+    """`answers` are given in turn, the last one again and again; the lists say what was asked."""
+
+    answers: list[Answer]
+    clock: LeapClock = field(default_factory=lambda: LeapClock(START))
+    asked: list[web.Request] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)  # the client's, one a connection
+    url: str = ""
+    client: Client = field(init=False)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport
+        self.asked.append(request)
+        self.bodies.append(await request.text())
+        self.ports.append(request.transport.get_extra_info("peername")[1])
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return await answer(request)
+
+    async def get(self, path: str = "/x", bearer: str = BEARER) -> object:
+        return await self.client.get(path, None, bearer)
+
+
+@asynccontextmanager
+async def talking(
+    *answers: Answer, tls: ssl.SSLContext | None = None, **options: Any
+) -> AsyncIterator[Talk]:
+    """`options` are the client's; its cap is 10,000 bytes unless they say more."""
+    talk = Talk(list(answers))
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", talk.answer)
+    settings = {"tenant": "acme", "platform": "p", "concurrency": 4, "largest_body": 10_000}
+    async with TestServer(app, scheme="https" if tls else "http") as server:
+        if tls:
+            await server.start_server(ssl=tls)
+        talk.url = str(server.make_url("")).rstrip("/")
+        async with Client(talk.url, talk.clock, **settings | options) as talk.client:
+            yield talk
+
+
+def said(status: int, body: object = None, **headers: str) -> Answer:
+    """JSON. `Retry_After` stands for the header Retry-After."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers=named)
+
+    return answer
+
+
+def raw(body: str | bytes, kind: str = "application/json", status: int = 200, **coded: str) -> Answer:
+    """Whatever it is. `gzip="..."`: already compressed."""
+    data = body.encode() if isinstance(body, str) else body
+    headers = {"Content-Encoding": "gzip"} if coded else {}
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=data, content_type=kind, status=status, headers=headers)
+
+    return answer
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """The beginning of an answer, and then the connection breaks."""
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"readings": [')
+    assert request.transport
+    request.transport.close()
+    return response

@@ -1,0 +1,116 @@
+"""The schedule on the real APScheduler and the real clock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from harvester.clock import SystemClock
+from harvester.scheduler import Scheduler
+
+OFTEN = timedelta(milliseconds=50)
+DAY = timedelta(days=1)
+NAME = "acme/readings"
+
+
+class Job:
+    """Counts its runs, each of which goes on until the job is let go."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+        self.beginnings = asyncio.Queue[float]()
+        self.let_go = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self.beginnings.put_nowait(asyncio.get_running_loop().time())
+        await self.let_go.wait()
+        self.ended += 1
+
+    async def next_beginning(self) -> float:
+        """Of the loop's clock, in seconds."""
+        return await asyncio.wait_for(self.beginnings.get(), 5)
+
+
+@pytest.fixture
+async def scheduler() -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(SystemClock())
+    scheduler.start()
+    yield scheduler
+    scheduler.stop()
+    await scheduler.drain(timedelta(0))
+
+
+async def test_a_job_that_never_ran_runs_at_once_and_then_by_its_interval(
+    scheduler: Scheduler,
+) -> None:
+    (job := Job()).let_go.set()
+    scheduler.plan("daily", DAY, job, None)
+    await job.next_beginning()
+    (often := Job()).let_go.set()
+    scheduler.plan(NAME, OFTEN, often, None)
+    first, _, _, last = [await often.next_beginning() for _ in range(4)]
+    assert last - first >= 2.5 * OFTEN.total_seconds()
+    assert job.begun == 1
+
+
+async def test_a_restart_does_not_run_early_and_makes_up_what_was_missed(
+    scheduler: Scheduler,
+) -> None:
+    (fresh := Job()).let_go.set()
+    (overdue := Job()).let_go.set()
+    now = SystemClock().now()
+    scheduler.plan("fresh", DAY, fresh, now - DAY / 2)
+    scheduler.plan("overdue", DAY, overdue, now - 2 * DAY)
+    await overdue.next_beginning()
+    await asyncio.sleep(0.05)
+    assert fresh.begun == 0
+
+
+async def test_a_run_longer_than_the_interval_is_left_alone(scheduler: Scheduler) -> None:
+    job = Job()
+    scheduler.plan(NAME, OFTEN, job, None)
+    await job.next_beginning()
+    await asyncio.sleep(0.15)
+    assert job.begun == 1
+    job.let_go.set()
+    await job.next_beginning()
+
+
+async def test_a_stop_leaves_what_runs_and_begins_nothing(scheduler: Scheduler) -> None:
+    job = Job()
+    scheduler.plan(NAME, OFTEN, job, None)
+    await job.next_beginning()
+    scheduler.stop()
+    scheduler.stop()
+    await asyncio.sleep(0.12)
+    assert scheduler.running == {NAME}
+    job.let_go.set()
+    await scheduler.drain(timedelta(seconds=5))
+    assert (job.begun, job.ended) == (1, 1)
+
+
+async def test_a_run_that_is_due_when_the_stop_comes_does_not_begin(scheduler: Scheduler) -> None:
+    (job := Job()).let_go.set()
+    scheduler.plan(NAME, OFTEN, job, None)
+    await asyncio.sleep(0)  # APScheduler has made the run a task, which had no turn yet
+    scheduler.stop()
+    await asyncio.sleep(0.1)
+    assert job.begun == 0
+
+
+async def test_a_run_that_comes_late_is_not_dropped(scheduler: Scheduler) -> None:
+    (job := Job()).let_go.set()
+    scheduler.plan(NAME, DAY, job, SystemClock().now() - DAY + OFTEN)
+    await asyncio.sleep(0)
+    block_the_loop_for(1.2)
+    await job.next_beginning()
+
+
+def block_the_loop_for(seconds: float) -> None:
+    """As another room's mistake would: APScheduler by itself drops what is a second late."""
+    until = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < until:
+        pass

@@ -1,0 +1,144 @@
+"""Secrets come by reference only, and never show."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from harvester.config import Settings, load
+from harvester.errors import ConfigError
+
+BESIDE = "{ file = 'pw' }"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "harvester.toml"
+
+
+def settings(file: Path, *, database: str = BESIDE, client: str = BESIDE) -> Settings:
+    file.write_text(f"""
+[database]
+dsn = "postgresql://harvester@db.example/harvester"
+password = {database}
+[[tenant]]
+name = "acme"
+platform = "mydevices"
+interval = "5m"
+history = "24h"
+[tenant.options]
+client_id = "app"
+client_secret = {client}
+[[tenant.account]]
+user = "ops@acme.example"
+password = {BESIDE}
+""")
+    return load(file)
+
+
+def complaints(file: Path, **references: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        settings(file, **references)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    return [line.removeprefix(f"{file}: ") for line in str(caught.value).splitlines()]
+
+
+def secret(found: SecretStr | None) -> str:
+    assert found
+    return found.get_secret_value()
+
+
+def test_a_secret_is_found_and_does_not_show(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file.parent / "pw").write_text("hunter2\n")
+    (file.parent / "client").write_text("hunter2 \r\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
+    monkeypatch.setenv("DB_PASSWORD", "hunter2\n\n")
+    found = settings(file, database='{ env = "DB_PASSWORD" }', client='{ credential = "client" }')
+    assert secret(found.tenants[0].accounts[0].password) == "hunter2"
+    assert secret(found.database.password) == "hunter2\n"
+    assert getattr(found.tenants[0].options, "client_secret").get_secret_value() == "hunter2 "  # noqa: B009
+    assert "hunter2" not in f"{found!r} {found} {found.model_dump()}"
+
+
+def test_each_secret_that_cannot_be_had_is_told_with_its_key(file: Path) -> None:
+    at = file.parent
+    assert complaints(file, database='{ env = "UNSET_PW" }', client='{ credential = "c" }') == [
+        "database.password: the environment variable UNSET_PW is not set; "
+        "set it where harvester is started",
+        "tenant.acme.options.client_secret: $CREDENTIALS_DIRECTORY is not set: a credential comes "
+        'from systemd (LoadCredential=); elsewhere use { file = "…" } or { env = "…" }',
+        f'tenant.acme.account."ops@acme.example".password: the secret file {at}/pw does not exist; '
+        "create it, or mend the path",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty", b"", "is empty; put the secret into it"),
+        ("newline", b"\n", "is empty; put the secret into it"),
+        ("bytes", b"hunter2\xff", "is no text in UTF-8"),
+        ("long", b"hunter2" * 10_000, "is too long for a secret"),
+        (".", None, "is a directory; name a file in it"),
+        ("pw/below", None, "cannot be read: Not a directory"),
+    ],
+)
+def test_a_file_that_holds_no_secret(
+    file: Path, name: str, content: bytes | None, sentence: str
+) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    if content is not None:
+        (file.parent / name).write_bytes(content)
+    [told] = complaints(file, database=f"{{ file = {name!r} }}")
+    assert told == f"database.password: the secret file {file.parent / name} {sentence}"
+
+
+def test_a_credential_cannot_leave_its_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent / "credentials"))
+    assert complaints(file, database='{ credential = "../pw" }') == [
+        'database.password: a credential is a bare name; for a path use { file = "…" }'
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["'hunter2'", "{ file = 'pw', env = 'hunter2' }", "{ flie = 'hunter2' }", "{ file = 1 }", "[]"],
+)
+def test_a_secret_that_is_no_reference_is_refused_and_not_shown(file: Path, written: str) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    by_reference = (
+        'give a secret by reference: { file = "…" }, { env = "…" } or { credential = "…" }'
+    )
+    assert complaints(file, database=written, client=written) == [
+        f"database.password: {by_reference}",
+        f"tenant.acme.options.client_secret: {by_reference}",
+    ]
+
+
+def test_a_reference_is_for_secrets_only(file: Path) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    file.write_text('[web]\nhost = { file = "pw" }\n')
+    with pytest.raises(ConfigError, match=r"web\.host: takes a plain value, not a reference"):
+        load(file)
+
+
+def test_a_password_needs_a_dsn(file: Path) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    file.write_text('[database]\npassword = { file = "pw" }\n')
+    with pytest.raises(ConfigError, match="database: has a password but no dsn"):
+        load(file)
+
+
+def test_the_example_is_right_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Path(__file__).parents[2] / "config.example.toml"
+    copy = tmp_path / "harvester.toml"
+    copy.write_text(example.read_text())
+    for name in ("db-password", "client-secret", "ops-password"):
+        (tmp_path / name).write_text("hunter2\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("ACME_ADMIN_PASSWORD", "hunter2")
+    found = load(copy)
+    assert [tenant.name for tenant in found.tenants] == ["acme"]
+    assert found.database.dsn
