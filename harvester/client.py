@@ -140,7 +140,7 @@ class Client:
 
     def _url(self, url_or_path: str, params: Params | None) -> URL:
         absolute = url_or_path.startswith(("http://", "https://"))
-        text = url_or_path if absolute else self._base + url_or_path
+        text = url_or_path if absolute else f"{self._base}/{url_or_path.removeprefix('/')}"
         if params:
             text += ("&" if "?" in text else "?") + urlencode(params, quote_via=quote)
         # yarl would un-escape what was escaped on purpose, such as %3A.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
     _check_server(connection)
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
-        return await _apply_missing(connection, migrations())
+        return await _apply_missing(connection, await asyncio.to_thread(migrations))
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 

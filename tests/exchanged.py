@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from harvester.client import Client
 from harvester.simulator.clock import HandClock
@@ -63,13 +62,21 @@ async def talking(
     talk = Talk(list(answers))
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", talk.answer)
-    settings = {"tenant": "acme", "platform": "p", "concurrency": 4, "largest_body": 10_000}
-    async with TestServer(app, scheme="https" if tls else "http") as server:
-        if tls:
-            await server.start_server(ssl=tls)
-        talk.url = str(server.make_url("")).rstrip("/")
+    settings: dict[str, Any] = {
+        "tenant": "acme",
+        "platform": "p",
+        "concurrency": 4,
+        "largest_body": 10_000,
+    }
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        talk.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         async with Client(talk.url, talk.clock, **settings | options) as talk.client:
             yield talk
+    finally:
+        await runner.cleanup()
 
 
 def said(status: int, body: object = None, **headers: str) -> Answer:
@@ -82,13 +89,15 @@ def said(status: int, body: object = None, **headers: str) -> Answer:
     return answer
 
 
-def raw(body: str | bytes, kind: str = "application/json", status: int = 200, **coded: str) -> Answer:
-    """Whatever it is. `gzip="..."`: already compressed."""
+def raw(
+    body: str | bytes, kind: str = "application/json", status: int = 200, coding: str = "identity"
+) -> Answer:
+    """Whatever it is; `coding` says how `body` is compressed already."""
     data = body.encode() if isinstance(body, str) else body
-    headers = {"Content-Encoding": "gzip"} if coded else {}
+    headers = {"Content-Type": kind, "Content-Encoding": coding}
 
     async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=data, content_type=kind, status=status, headers=headers)
+        return web.Response(body=data, status=status, headers=headers)
 
     return answer
 

@@ -1,7 +1,8 @@
-"""What fails any test: a blocked event loop, and an error that nobody but the loop was told of."""
+"""What fails any test: a blocked event loop, an error that only the loop was told of, a hang."""
 
 import asyncio
 import gc
+import signal
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 LoopErrors = list[dict[str, Any]]
+RING_AGAIN = 5  # seconds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,6 +36,13 @@ async def loop_errors() -> AsyncIterator[LoopErrors]:
 async def no_unhandled_error(loop_errors: LoopErrors) -> AsyncIterator[None]:
     yield
     await fail_on(loop_errors)
+
+
+@pytest.fixture(autouse=True)
+def no_endless_hang() -> None:
+    """pytest-timeout rings once, and a callback or a server's task may swallow what that raises."""
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, left, RING_AGAIN)
 
 
 async def fail_on(errors: LoopErrors) -> None:

@@ -12,13 +12,20 @@ from harvester.embedded.server import Server
 from harvester.errors import EmbeddedPostgresError
 
 _SECONDS = 60
+_REFUSALS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg makes of a server that dies between two queries
+)
 
 
 def ensure(superuser: Server, application: Server) -> None:
     """Raises EmbeddedPostgresError where the server does not let its own superuser do it."""
     try:
         asyncio.run(asyncio.wait_for(_ensure(superuser, application), _SECONDS))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except _REFUSALS as error:
         said = " / ".join(str(error).splitlines()) or type(error).__name__
         raise EmbeddedPostgresError(
             f"The embedded Postgres at {superuser.dsn} could not be set up: {said}"

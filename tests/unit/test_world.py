@@ -127,6 +127,8 @@ def test_every_mishap_is_present_by_default_but_rare() -> None:
         "anonymous": sum(up.correlation_id is None for up in uplinks),
         "odd words": sum(v == "ERR" for up in uplinks for _, v in up.versions[0].values),
     }
+    soon = [up.versions[0].published_ms - up.ms for up in uplinks]
+    assert sum(0 < ms <= 2000 for ms in soon) > 0.9 * len(uplinks)
     assert all(0 < count < 0.05 * len(uplinks) for count in share.values()), share
 
 

@@ -1,0 +1,91 @@
+"""A small simulated myDevices on a hand-moved clock, and a daemon's insides that work on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+from fix_postgres import Database
+
+from harvester import config, service
+from harvester.demo import Facts, configure, held, published
+from harvester.simulator.clock import HandClock
+from harvester.simulator.mydevices import FakeMydevices, serve
+from harvester.simulator.world import World
+
+BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
+HISTORY = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Play:
+    """Two tenants of a world, and the daemon's own parts at work for them, tick by tick."""
+
+    clock: HandClock
+    fake: FakeMydevices
+    tenants: list[service.Working]
+    house: service.House
+
+    @property
+    def world(self) -> World:
+        return self.fake.world
+
+    async def tick(self) -> bool:
+        """Whether every tenant did all that was due."""
+        return all([await tenant.tick() for tenant in self.tenants])
+
+    def published(self, as_of: datetime | None = None, until: datetime | None = None) -> Facts:
+        facts = published(self.world, as_of or self.clock.now())
+        return {key: value for key, value in facts.items() if until is None or key[3] < until}
+
+    async def held(self, until: datetime | None = None) -> Facts:
+        facts = await held(self.house.pool, self.world.since)
+        return {key: value for key, value in facts.items() if until is None or key[3] < until}
+
+    async def rejected(self) -> list[asyncpg.Record]:
+        return await self.house.pool.fetch("select * from harvester_data.rejected order by reason")
+
+
+@asynccontextmanager
+async def playing(fake: FakeMydevices, database: Database, folder: Path) -> AsyncIterator[Play]:
+    """A daemon's insides on a database, told by a configuration file as an operator writes it."""
+    clock = fake.world.clock
+    assert isinstance(clock, HandClock)
+    settings = await asyncio.to_thread(
+        lambda: config.load(
+            configure(fake.world, fake.url, folder, head=stored_in(database, folder))
+        )
+    )
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(service.opened(settings, clock, "test"))
+        tenants = [
+            await stack.enter_async_context(service.working(house, each))
+            for each in settings.tenants
+        ]
+        yield Play(clock, fake, tenants, house)
+
+
+def stored_in(database: Database, folder: Path) -> str:
+    """The `[database]` table for a test's database."""
+    (folder / "database").write_text(database.password or "", "utf-8")
+    password = 'password = { file = "database" }' if database.password else ""
+    return f'[database]\ndsn = "{database.dsn}"\n{password}\n'
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeMydevices]:
+    clock = HandClock(BEGIN)
+    async with serve(World("play", clock, BEGIN - HISTORY, things=4)) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def play(fake: FakeMydevices, database: Database, tmp_path: Path) -> AsyncIterator[Play]:
+    async with playing(fake, database, tmp_path) as play:
+        yield play

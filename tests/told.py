@@ -1,0 +1,54 @@
+"""An `Api` and an `Exchange` that say what they were told to, for adapters without a socket."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harvester.errors import Forbidden
+from harvester.platforms.base import Params
+
+REPLIES = Path(__file__).parent / "replies"
+
+Told = object
+"""JSON, an exception to raise, or a function of the parameters that gives one of them."""
+
+
+class ToldApi:
+    """Answers by path; what it was not told of is forbidden."""
+
+    def __init__(self, answers: Mapping[str, Told]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    async def get(self, path: str, params: Params | None = None) -> object:
+        self.asked.append((path, dict(params or {})))
+        return _given(self.answers.get(path, Forbidden(path)), dict(params or {}))
+
+
+class ToldExchange:
+    """Gives one answer to whatever is posted."""
+
+    def __init__(self, answer: Told) -> None:
+        self.answer = answer
+        self.url = ""
+        self.form: dict[str, Any] = {}
+
+    async def post_once(
+        self, url: str, *, form: Params | None = None, json: object = None
+    ) -> object:
+        assert json is None
+        self.url, self.form = url, dict(form or {})
+        return _given(self.answer, self.form)
+
+
+def _given(told: Told, params: dict[str, Any]) -> object:
+    given = told(params) if callable(told) else told
+    if isinstance(given, Exception):
+        raise given
+    return given
+
+
+def reply(name: str) -> Any:
+    """A recorded reply, as "platform/name"."""
+    return json.loads((REPLIES / f"{name}.json").read_text())
