@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ _TENANT = """
 name = "{name}"
 platform = "mydevices"
 interval = "{interval}"
-history = "24h"
+history = "{history}"
 [tenant.options]
 base_url = "{url}"
 client_id = "{user_client}"
@@ -69,14 +69,24 @@ order by tenant, place
 
 
 def configure(
-    world: World, url: str, folder: Path, *, interval: str = "5s", head: str = ""
+    world: World,
+    url: str,
+    folder: Path,
+    *,
+    interval: str = "5s",
+    history: str = "24h",
+    head: str = "",
 ) -> Path:
-    """Write a configuration for all tenants of the world, with its secrets in files beside it."""
+    """Write a configuration for all tenants of the world, with its secrets in files beside it.
+
+    `history` should be longer than the world is old, as it ends when the daemon begins.
+    """
     text = f'state_directory = "state"\n{head}\n[web]\nport = 0\n'
     for tenant in world.tenants.values():
         text += _TENANT.format(
             name=tenant.name,
             interval=interval,
+            history=history,
             url=url,
             user_client=tenant.user_client.id,
             admin_client=tenant.admin_client.id,
@@ -128,22 +138,22 @@ class Comparison:
 
     @property
     def differences(self) -> list[str]:
-        """What is missing, and what is held that was never published, a line each."""
-        return list(self._missing()) + list(self._invented())
+        """What is missing, and what is held that was not published, a line each.
 
-    def _missing(self) -> Iterator[str]:
-        for key, value in self.before.items():
-            # What was corrected since the run began may be held as it was or as it is.
-            if self.held.get(key) not in (value, self.after[key]):
-                yield f"{_shown(key)}: published {value!r}, held {self.held.get(key)!r}"
+        What was corrected since the run began may be held as it was or as it is.
+        """
+        return [
+            f"{_shown(key)}: published {said}, held {self.held.get(key)!r}"
+            for key in sorted(self.before.keys() | self.held.keys())
+            if self.held.get(key) not in (said := self._said(key))
+        ]
 
-    def _invented(self) -> Iterator[str]:
-        for key in self.held.keys() - self.after.keys():
-            yield f"{_shown(key)}: held {self.held[key]!r}, never published"
+    def _said(self, key: Key) -> list[float | str]:
+        return [facts[key] for facts in (self.before, self.after) if key in facts]
 
     def sentence(self, since: datetime, began: datetime) -> str:
-        found = sum(key in self.held for key in self.before)
-        verdict = "equal" if not self.differences else f"{len(self.differences)} differ"
+        found, differing = sum(key in self.held for key in self.before), len(self.differences)
+        verdict = f"{differing} differ" if differing else "equal"
         return (
             f"Published from {since:%Y-%m-%d %H:%M:%S} to {began:%Y-%m-%d %H:%M:%S} UTC: "
             f"{len(self.before)} readings; in the database: {found}; {verdict}."

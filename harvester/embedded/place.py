@@ -78,7 +78,7 @@ def _lost(home: Path) -> str:
 def _no_namespace(home: Path) -> str:
     return (
         f"The embedded Postgres in {home} was made by root in a user namespace, and this system "
-        "now forbids those: allow them (sysctl user.max_user_namespaces), or stop harvester and "
-        f"make the state directory over to an ordinary user (chown -R USER {home.parent}) and "
+        "now forbids those: allow them (sysctl user.max_user_namespaces; the program unshare), or "
+        f"stop harvester, make the state directory over to a user (chown -R USER {home.parent}), and "
         "run harvester as that user."
     )

@@ -16,11 +16,20 @@ from harvester.channels import (
     FURTHEST_AHEAD,
     LONGEST_NAME,
     LONGEST_TEXT,
-    Normalized,
+    described,
     meaning,
     normalize,
 )
-from harvester.model import Reading, Rejection, Sample
+from harvester.model import (
+    Channel,
+    Device,
+    Discovered,
+    Feed,
+    Normalized,
+    Reading,
+    Rejection,
+    Sample,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 THEN = NOW - timedelta(minutes=5)
@@ -375,6 +384,22 @@ def test_the_order_in_which_samples_come_decides_nothing(
 ) -> None:
     reordered = data.draw(st.permutations(samples))
     assert counted(normalize(samples, NOW)) == counted(normalize(reordered, NOW))
+
+
+def test_of_a_discovered_device_only_what_can_be_stored_is_kept() -> None:
+    too_long = "n" * (LONGEST_NAME + 1)
+    names = ["t", "", "a\0b", "\ud800", too_long]
+    channels = tuple(Channel(name, "a\0b", too_long, None) for name in names)
+    feeds = tuple(Feed("readings", key, ("dev",)) for key in ["f", "a\0b", "\ud800", too_long])
+    found = described(Discovered(Device("dev", "\ud800", "kind", channels), feeds, "ann"))
+    kept_channel = Channel("t", "a\\0b", too_long[1:], None)
+    device = Device("dev", "\\ud800", "kind", (kept_channel,))
+    assert found == Discovered(device, feeds[:1], "ann")
+
+
+@pytest.mark.parametrize("identifier", ["", "n" * (LONGEST_NAME + 1), "a\0b", "\ud800"])
+def test_a_discovered_device_whose_identifier_cannot_be_stored_is_left_out(identifier: str) -> None:
+    assert described(Discovered(Device(identifier))) is None
 
 
 @pytest.mark.parametrize(

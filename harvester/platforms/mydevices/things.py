@@ -108,9 +108,9 @@ def _page(number: int, limit: int | None) -> Params | None:
 
 
 def _rows(answer: object, path: str) -> list[object]:
-    rows = answer.get("rows", ()) if isinstance(answer, dict) and "rows" in answer else answer
-    if rows is None:
-        return []
+    rows = answer
+    if isinstance(answer, dict) and "rows" in answer:
+        rows = answer["rows"] or []
     if not isinstance(rows, list):
         raise Malformed(f"{path} is no list")
     return rows

@@ -1,0 +1,75 @@
+"""Whose token it is, how long it serves, and what is in the way of a new one. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from harvester.errors import CredentialRefused, PlatformError, Throttled
+from harvester.model import FOREVER, Credentials, Token
+
+LARGEST_MARGIN = timedelta(minutes=5)
+"""A token is renewed this long before its end, or in the last fifth of its life if that is less."""
+FIRST_BACKOFF = timedelta(seconds=5)
+LONGEST_BACKOFF = timedelta(minutes=5)
+MOST_PATIENCE = timedelta(hours=1)
+"""A platform that asks for more is asked again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose token it is. `deployment` binds what is sealed; `owner` names this instance."""
+
+    account_id: int
+    tenant: str
+    platform: str
+    credentials: Credentials
+    deployment: str
+    owner: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.tenant}/{self.credentials.user or '(client)'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A token as we have it: since when, and its place in the account's line of tokens."""
+
+    token: Token
+    since: datetime
+    generation: int
+
+    def due(self, now: datetime) -> bool:
+        """Whether it may end within a request. A token of unknown end is used until refused."""
+        end = self.token.expires_at
+        return end is not None and now >= end - min(LARGEST_MARGIN, (end - self.since) / 5)
+
+    def lives(self, now: datetime) -> bool:
+        """Whether the platform takes it still, as far as its end tells."""
+        return self.token.expires_at is None or now < self.token.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there is no token, and until when nobody asks again."""
+
+    error: PlatformError
+    pause: timedelta
+    until: datetime
+
+    @classmethod
+    def after(cls, last: Trouble | None, error: PlatformError, now: datetime) -> Trouble:
+        """A definite refusal is asked no more; anything else that goes on, ever more rarely."""
+        if isinstance(error, CredentialRefused):
+            return cls(error, LONGEST_BACKOFF, FOREVER)
+        goes_on = last is not None and now < last.until + LONGEST_BACKOFF
+        pause = min(last.pause * 2, LONGEST_BACKOFF) if last and goes_on else FIRST_BACKOFF
+        asked = error.retry_after if isinstance(error, Throttled) else None
+        return cls(error, pause, now + max(pause, min(asked or pause, MOST_PATIENCE)))
+
+    def check(self, now: datetime) -> None:
+        """Raise the error anew while the pause lasts."""
+        if now < self.until:
+            # The trace of each raise would be kept for as long as the error is.
+            raise self.error.with_traceback(None)

@@ -1,0 +1,59 @@
+"""The installed `harvester run`, as a process on a configuration file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+HARVESTER = Path(sys.executable).with_name("harvester")
+
+
+class Daemon:
+    """A running daemon and all that it said so far."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.said: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.said.append(line.decode())
+
+    async def ready(self) -> str:
+        """Wait until it harvests; the address of its metrics."""
+        while True:
+            for line in self.said:
+                if '"event": "harvesting"' in line:
+                    address: str = json.loads(line)["metrics"]
+                    return address
+            if self.process.returncode is not None:
+                raise AssertionError("".join(self.said))
+            await asyncio.sleep(0.02)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        code = await self.process.wait()
+        await self._reading
+        return code
+
+
+@asynccontextmanager
+async def running(config_file: Path) -> AsyncIterator[Daemon]:
+    process = await asyncio.create_subprocess_exec(
+        HARVESTER, "run", "--config", config_file, stdout=PIPE, stderr=PIPE
+    )
+    daemon = Daemon(process)
+    try:
+        yield daemon
+    finally:
+        await daemon.end(signal.SIGKILL)

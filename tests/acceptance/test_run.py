@@ -1,0 +1,172 @@
+"""The installed daemon against a simulated platform on real time: stopped, killed, and complete."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+from acceptance.daemon import running
+from fix_postgres import Connection, Database, Postgres
+from fix_simulator import stored_in
+
+from harvester.demo import Comparison, configure, held, published
+from harvester.simulator.clock import RealClock
+from harvester.simulator.faults import Fault, delay
+from harvester.simulator.mydevices import FakeMydevices, serve
+from harvester.simulator.world import World
+
+LAST_LOOK = timedelta(hours=24)
+LONGER = timedelta(days=16)
+WANTED = "17d"  # longer than the world is old: what is wanted begins when the daemon does
+READINGS = "GET /v1.0/things/{thing}/readings"
+
+
+@dataclass(slots=True)
+class Site:
+    """A customer's site: a platform, a database, and a configuration that joins them."""
+
+    fake: FakeMydevices
+    config_file: Path
+    pool: asyncpg.Pool[asyncpg.Record]
+    began: datetime
+
+    async def asked(self, times: int) -> None:
+        """Wait until the daemon has asked for readings so many times more."""
+        enough = self.fake.requests[READINGS] + times
+        while self.fake.requests[READINGS] < enough:
+            await asyncio.sleep(0.01)
+
+    async def caught_up(self) -> None:
+        """Wait until all that was published before we began is covered."""
+        while not await self._is_caught_up():
+            await asyncio.sleep(0.05)
+
+    async def _is_caught_up(self) -> bool:
+        found: bool = await self.pool.fetchval(
+            "select count(*) > 0 and bool_and(pulled @> tstzrange($1, $2)) from harvester.coverage",
+            self.fake.world.since,
+            self.began,
+        )
+        return found
+
+    async def check_settled(self) -> None:
+        """All that is older than the last look is settled, and nothing younger is."""
+        rows = await self.pool.fetch(
+            "select lower(settled) as since, upper(settled) as until from harvester.coverage"
+        )
+        ended = datetime.now(UTC)
+        for row in rows:
+            assert row["since"] <= self.fake.world.since + (ended - self.began)
+            assert self.began - LAST_LOOK <= row["until"] <= ended - LAST_LOOK
+
+    async def comparison(self) -> Comparison:
+        world = self.fake.world
+        return Comparison(
+            before=published(world, self.began),
+            after=published(world, world.clock.now()),
+            held=await held(self.pool, world.since),
+        )
+
+
+@pytest.fixture
+async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
+    began = datetime.now(UTC)
+    world = World("site", RealClock(), began - LONGER, things=4)
+    async with (
+        serve(world) as fake,
+        asyncpg.create_pool(database.dsn, password=database.password, ssl=database.ssl) as pool,
+    ):
+        path = await asyncio.to_thread(
+            lambda: configure(
+                world, fake.url, tmp_path, history=WANTED, head=stored_in(database, tmp_path)
+            )
+        )
+        yield Site(fake, path, pool, began)
+
+
+@pytest.mark.timeout(60)
+async def test_rows_appear_for_a_reader_and_the_counts_add_up(
+    site: Site, postgres: Postgres, database: Database
+) -> None:
+    async with running(site.config_file) as daemon:
+        address = await daemon.ready()
+        await site.caught_up()
+        counts = await scraped(address)
+        assert await daemon.end() == 0, daemon.said
+    outcomes = ("stored", "corrected", "unchanged", "rejected")
+    assert counts["pulled"] == sum(counts[each] for each in outcomes)
+    async with reading_as_reader(postgres, database) as reader:
+        rows = await reader.fetchval("select count(*) from harvester.readings")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.fetch("select * from harvester_data.reading")
+    assert rows >= counts["stored"] > 0
+    assert (await site.comparison()).differences == []
+
+
+@pytest.mark.timeout(60)
+async def test_a_stop_in_the_middle_of_a_window_ends_it_and_a_start_goes_on(site: Site) -> None:
+    site.fake.faults.add(Fault("/readings", delay(0.3), times=None))
+    async with running(site.config_file) as daemon:
+        await site.asked(1)
+        assert await daemon.end() == 0
+        assert any('"event": "stopped"' in line for line in daemon.said)
+    assert await site.pool.fetchval("select count(*) from harvester.readings")
+    async with running(site.config_file):
+        await site.caught_up()
+    assert (await site.comparison()).differences == []
+
+
+@pytest.mark.timeout(120)
+async def test_after_ten_kills_the_database_holds_exactly_what_was_published(site: Site) -> None:
+    dice = random.Random("ten kills")  # noqa: S311
+    site.fake.faults.add(Fault("/readings", delay(0.1), times=None))
+    stored = []
+    for _ in range(10):
+        async with running(site.config_file) as daemon:
+            await site.asked(dice.randrange(160))
+            await asyncio.sleep(dice.uniform(0, 0.1))
+            assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
+        stored.append(await site.pool.fetchval("select count(*) from harvester.readings"))
+    assert len(set(stored)) > 5, f"most kills must come in the middle of the work: {stored}"
+    async with running(site.config_file) as daemon:
+        await site.caught_up()
+        assert await daemon.end() == 0
+    assert (await site.comparison()).differences == []
+    await site.check_settled()
+
+
+@asynccontextmanager
+async def reading_as_reader(postgres: Postgres, database: Database) -> AsyncIterator[Connection]:
+    """A person's login: a role of its own that is in harvester_reader and has no other right."""
+    await postgres.maker.execute(
+        "create role person login password 'reads' in role harvester_reader"
+    )
+    login = replace(
+        database, dsn=database.dsn.replace(postgres.owner, "person", 1), password="reads"
+    )
+    try:
+        async with login.connected() as reader:
+            yield reader
+    finally:
+        await postgres.maker.execute("drop role person")
+
+
+async def scraped(address: str) -> dict[str, float]:
+    """The readings' counts of all tenants, by what became of them."""
+    async with aiohttp.ClientSession() as http, http.get(address) as answer:
+        text = await answer.text()
+    found = re.findall(r"^harvester_readings_(\w+)_total\{.*\} (\S+)$", text, re.MULTILINE)
+    counts: dict[str, float] = {}
+    for name, value in found:
+        counts[name] = counts.get(name, 0) + float(value)
+    return counts
