@@ -122,7 +122,7 @@ async def _named(dsn: str) -> AsyncIterator[tuple[Database, Database]]:
 @asynccontextmanager
 async def _temporary() -> AsyncIterator[tuple[Database, Database]]:
     with _folder() as folder:
-        running = await asyncio.to_thread(embedded.start, folder, _programs())
+        running = await asyncio.to_thread(_start, folder)
         try:
             maker, login = (
                 Database(server.dsn, server.password, ssl=False)
@@ -146,10 +146,12 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _programs() -> Path | None:
+def _start(state: Path) -> embedded.Running:
     if os.environ.get("HARVESTER_TEST_POSTGRES") != "system":
-        return None
-    return embedded.system_binaries() or pytest.fail("this system has no Postgres 15 to 18")
+        return embedded.start(state)
+    system = embedded.system_binaries()
+    assert system, "this machine has no Postgres 15 to 18 beside the wheel"
+    return embedded.start(state, system)
 
 
 async def _make_fast(maker: Database) -> None:
@@ -180,7 +182,7 @@ def empty_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def made_state() -> Iterator[Path]:
     """A state directory whose embedded server was started once. Not to be touched."""
     with _folder() as folder:
-        embedded.start(folder, _programs()).leave()
+        _start(folder).leave()
         yield folder
 
 

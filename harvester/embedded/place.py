@@ -79,6 +79,6 @@ def _no_namespace(home: Path) -> str:
     return (
         f"The embedded Postgres in {home} was made by root in a user namespace, and this system "
         "now forbids those: allow them (sysctl user.max_user_namespaces; the program unshare), or "
-        f"stop harvester, make the state directory over to a user (chown -R USER {home.parent}), and "
-        "run harvester as that user."
+        f"stop harvester, make its state over to a user (chown -R USER {home.parent}), and run it "
+        "as that user."
     )

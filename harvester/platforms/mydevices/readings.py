@@ -79,7 +79,7 @@ class _Span:
     def _reach(self, uplinks: Iterable[object]) -> None:
         for uplink in uplinks:
             ms = _ms(uplink.get("ts")) if isinstance(uplink, dict) else None
-            if ms is not None:
+            if ms is not None and self.start <= ms <= self.end:
                 self.oldest = ms if self.oldest is None else min(self.oldest, ms)
                 self.newest = ms if self.newest is None else max(self.newest, ms)
 
