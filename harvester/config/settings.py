@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -71,6 +72,10 @@ def _dsn(value: str) -> str:
         )
     if not value.startswith(("postgresql://", "postgres://")):
         raise ValueError("takes postgresql://user@host/database")
+    try:
+        urlsplit(value).port  # noqa: B018  asking is what checks it
+    except ValueError:
+        raise ValueError("takes a port from 1 to 65535") from None
     return value
 
 

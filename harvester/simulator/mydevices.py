@@ -14,11 +14,14 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from harvester.simulator import mydevices_shapes as shapes
+from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.mydevices_auth import GrantRefusal, Session, Tokens
-from harvester.simulator.mydevices_quirks import AS_DOCUMENTED, Switches
+from harvester.simulator.mydevices_quirks import AS_DOCUMENTED, QUIRKS, Switches
 from harvester.simulator.tenants import Tenant, Thing, User
 from harvester.simulator.world import Row, World, millis
+
+__all__ = ["QUIRKS", "FakeMydevices", "options", "serve"]
 
 # A client that hangs on must not hold up the end of a test.
 SHUTDOWN_SECONDS = 0.2
@@ -205,6 +208,19 @@ class FakeMydevices:
                 return thing
         things = (thing for other in self.world.tenants.values() for thing in other.things)
         raise Refusal(403 if any(thing.uuid == uuid for thing in things) else 404)
+
+
+def options(tenant: Tenant, url: str) -> dict[str, object]:
+    """Return the options of a configured tenant that reach `tenant` at a fake served at `url`."""
+    return {
+        "base_url": url,
+        "client_id": tenant.user_client.id,
+        "client_secret": Secret(tenant.user_client.secret),
+        "auth_url": f"{url}/auth",
+        "realm": tenant.name,
+        "admin_client_id": tenant.admin_client.id,
+        "admin_client_secret": Secret(tenant.admin_client.secret),
+    }
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """How the fake myDevices may differ from deployment to deployment, and the nonsense it may say."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,25 @@ class Switches:
 
 
 AS_DOCUMENTED = Switches()
+
+QUIRKS: Mapping[str, Switches] = {
+    "as documented": AS_DOCUMENTED,
+    "oldest first": Switches(newest_first=False),
+    "exclusive start": Switches(start_inclusive=False),
+    "exclusive end": Switches(end_inclusive=False),
+    "exclusive bounds": Switches(start_inclusive=False, end_inclusive=False),
+    "capped": Switches(page_cap=50),
+    "capped, oldest first": Switches(page_cap=50, newest_first=False),
+    "capped, exclusive bounds": Switches(page_cap=64, start_inclusive=False, end_inclusive=False),
+    "cursor": Switches(page_cap=7, cursor=True),
+    "cursor, oldest first": Switches(page_cap=7, cursor=True, newest_first=False),
+    "channels as numbers": Switches(channel_as="int"),
+    "rotating refresh tokens": Switches(rotate=True),
+    "sessions that end": Switches(session_max=5 * 86_400),
+    "short lives": Switches(access_ttl=60, refresh_ttl=180),
+    "newer statuses": Switches(status_profile="new"),
+}
+"""Deployments as they may be met. A silent cap below 50 rows is none that could be noticed."""
 
 
 def bad_reading(which: BadReading) -> Kind:

@@ -1,0 +1,71 @@
+"""What a fake offers to whoever plays with it, and how it is found: by its file's name.
+
+A new platform's fake is one module beside this one that fits `Simulated`; whatever else it needs
+stands in modules with longer names. Nothing lists them.
+"""
+
+import importlib
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from harvester.simulator.faults import Faults
+from harvester.simulator.tenants import Tenant
+from harvester.simulator.world import World
+
+OFFERED = ("QUIRKS", "options", "serve")
+
+
+class Secret(str):
+    """An option that a configuration refers to, and does not hold."""
+
+    __slots__ = ()
+
+
+class Fake(Protocol):
+    """A fake at play. `token_calls` counts each when it arrives; `violations` are sentences about
+    what a good client never does. Reads are GETs, token calls are POSTs: faults go by that."""
+
+    url: str
+    faults: Faults
+    token_calls: Counter[str]
+    violations: list[str]
+
+
+class Simulated(Protocol):
+    """The module of a fake.
+
+    `QUIRKS` are all ways in which the platform may answer from deployment to deployment, each one
+    the truth: order, bounds, caps, spellings, lives of tokens.
+    """
+
+    QUIRKS: Mapping[str, Any]
+
+    def options(self, tenant: Tenant, url: str) -> Mapping[str, object]:
+        """The options of a configured tenant that reach `tenant` at a fake served at `url`."""
+
+    def serve(
+        self, world: World, *, switches: Any = ..., port: int = 0
+    ) -> AbstractAsyncContextManager[Fake]:
+        """Serve `world` on loopback; `switches` is one of the quirks."""
+
+
+def simulated(platform: str) -> Simulated:
+    """The fake of a platform. Raises LookupError, which says what to write, where it is wanting."""
+    name = f"{__package__}.{platform}"
+    where = f"{name.replace('.', '/')}.py"
+    try:
+        module: Any = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise LookupError(
+            f"{platform} has no fake: write {where} with {', '.join(OFFERED)}"
+        ) from None
+    if missing := [each for each in OFFERED if not hasattr(module, each)]:
+        raise LookupError(
+            f"the fake of {platform} is not whole: add {', '.join(missing)} to {where}"
+        )
+    found: Simulated = module
+    return found
