@@ -174,7 +174,9 @@ class Client:
                 self._refuse(request, response)
                 return _json(request, response, await self._body(request, response))
         except (aiohttp.ClientError, OSError) as error:
-            why = _printable(f"{type(error).__name__}: {error}")
+            # The words of the others may hold the URL with its query.
+            spoken = isinstance(error, aiohttp.ClientOSError)
+            why = _printable(str(error)) if spoken else type(error).__name__
         # Raised out here, or the library's error would hang on ours with the request's headers.
         raise Unreachable(f"{request}: {why}")
 

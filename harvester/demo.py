@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import asyncpg
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from harvester import config, logs, service
 from harvester.clock import SystemClock
@@ -186,7 +188,7 @@ async def _once(world: World, began: datetime, settings: config.Settings) -> int
             for each in settings.tenants:
                 tenant = await stack.enter_async_context(service.working(house, each))
                 await tenant.tick()
-            typer.echo(_table(await house.pool.fetch(_TABLE)))
+            Console().print(_table(await house.pool.fetch(_TABLE)))
             comparison = Comparison(
                 before=published(world, began),
                 after=published(world, world.clock.now()),
@@ -198,14 +200,13 @@ async def _once(world: World, began: datetime, settings: config.Settings) -> int
             return 1 if comparison.differences else 0
 
 
-def _table(rows: list[asyncpg.Record]) -> str:
-    cells = [list(rows[0].keys())] if rows else []
-    cells += [[str(value or "") for value in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
+def _table(rows: list[asyncpg.Record]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in rows[0].keys() if rows else ():
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*(str(value or "") for value in row.values()))
+    return table
 
 
 def demo(

@@ -56,7 +56,7 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    *answers: Answer, tls: ssl.SSLContext | None = None, **options: Any
+    *answers: Answer, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[Talk]:
     """`options` are the client's; its cap is 10,000 bytes unless they say more."""
     talk = Talk(list(answers))
@@ -72,7 +72,7 @@ async def talking(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        talk.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
+        talk.url = f"http{'s' if tls else ''}://{host}:{runner.addresses[0][1]}"
         async with Client(talk.url, talk.clock, **settings | options) as talk.client:
             yield talk
     finally:
@@ -110,3 +110,11 @@ async def cut(request: web.Request) -> web.StreamResponse:
     assert request.transport
     request.transport.close()
     return response
+
+
+async def garbage(request: web.Request) -> web.StreamResponse:
+    """What is no HTTP."""
+    assert request.transport
+    request.transport.write(b"HTTP/1.1 banana\r\n\r\n")
+    request.transport.close()
+    return web.Response()

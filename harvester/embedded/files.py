@@ -9,10 +9,15 @@ from pathlib import Path
 def open_private(path: Path, flags: int = os.O_RDWR) -> int:
     """A descriptor of a 0600 file, made if need be.
 
-    It belongs to the owner of its folder: root, run once on a user's state directory, must not
-    leave files there that the user cannot open.
+    What is made belongs to the owner of its folder: root, run once on a user's state directory,
+    must not leave files there that the user cannot open. No symlink is followed, for that user
+    could point root at a file of the system.
     """
-    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
     if os.geteuid() == 0:
         folder = path.parent.stat()
         os.fchown(descriptor, folder.st_uid, folder.st_gid)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.embedded.account import Account
+from harvester.embedded.files import open_private
 from harvester.errors import EmbeddedPostgresError
 
 _DEAD = 2**31 - 1  # above any pid that Linux gives out
@@ -51,7 +53,8 @@ def disown(data: Path, account: Account) -> None:
             f"A Postgres that harvester did not start runs on {data} (process {pid}): stop it, "
             "then start harvester again."
         )
-    path.write_bytes(b"\n".join([str(_DEAD).encode(), *lines[1:]]) + b"\n")
+    with os.fdopen(open_private(path, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        file.write(b"\n".join([str(_DEAD).encode(), *lines[1:]]) + b"\n")
 
 
 def _lines(data: Path) -> list[bytes]:

@@ -12,10 +12,11 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from exchanged import BEARER, START, Answer, cut, raw, said, talking
+from exchanged import BEARER, START, Answer, cut, garbage, raw, said, talking
 
 from harvester import client as room
 from harvester.errors import (
+    Malformed,
     PlatformError,
     RequestRefused,
     ServerFailed,
@@ -149,27 +150,31 @@ async def test_a_token_that_cannot_be_a_header_is_as_good_as_refused(bearer: str
 
 
 async def test_one_account_does_not_carry_anothers_cookie() -> None:
-    async with talking(said(200, Set_Cookie="session=ana")) as talk:
+    # A cookie of a bare address would not be kept by anybody.
+    async with talking(said(200, Set_Cookie="session=ana"), host="localhost") as talk:
         await talk.get()
         await talk.get()
         assert "Cookie" not in talk.asked[1].headers
 
 
 async def test_no_more_requests_are_under_way_than_there_are_slots() -> None:
-    full, at_work, most = asyncio.Event(), 0, 0
+    arrived, gate, most = asyncio.Semaphore(0), asyncio.Event(), 0
 
     async def held(_: web.Request) -> web.StreamResponse:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, at_work)
-        if at_work == 2:
-            full.set()
-        await full.wait()
-        at_work -= 1
+        nonlocal most
+        most += not gate.is_set()
+        arrived.release()
+        await gate.wait()
         return web.json_response(1)
 
-    async with talking(held, concurrency=2) as talk:
-        assert await asyncio.gather(*(talk.get() for _ in range(20))) == [1] * 20
+    async with talking(held, concurrency=2) as talk, talking(said(200)) as bystander:
+        asking = asyncio.gather(*(talk.get() for _ in range(20)))
+        for _ in range(2):
+            await arrived.acquire()
+        for _ in range(5):  # in the time of these whoever could come would have come
+            await bystander.get()
+        gate.set()
+        assert await asking == [1] * 20
     assert most == 2
 
 
@@ -202,13 +207,11 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_spoken_to(tmp_path: 
         assert talk.asked == []
 
 
-@pytest.mark.parametrize("answer", [said(500), said(400), cut, raw(f"<{BEARER} hunter2>")])
+@pytest.mark.parametrize("answer", [said(500), said(400), cut, garbage, raw("<html>")])
 async def test_no_error_shows_a_token_or_a_password(answer: Answer) -> None:
     async with talking(answer) as talk:
-        for exchange in (
-            talk.get("/x?password=hunter2"),
-            talk.client.post_once("/token", form={"password": "hunter2", "token": BEARER}),
-        ):
+        secret = {"password": "hunter2", "token": BEARER}
+        for exchange in (talk.get("/x?p=hunter2"), talk.client.post_once("/token", form=secret)):
             with pytest.raises(PlatformError) as caught:
                 await exchange
             error: BaseException | None = caught.value
@@ -218,6 +221,13 @@ async def test_no_error_shows_a_token_or_a_password(answer: Answer) -> None:
                 error = error.__cause__ or error.__context__
             assert "hunter2" not in shown
             assert BEARER not in shown
+
+
+async def test_nothing_is_shown_of_a_token_answer_that_was_cut() -> None:
+    async with talking(raw(f'{{"access_token": "{BEARER}", "refr')) as talk:
+        with pytest.raises(Malformed) as caught:
+            await talk.client.post_once("/token", form={"a": 1})
+        assert caught.value.excerpt == ""
 
 
 async def hang(_: web.Request) -> web.StreamResponse:

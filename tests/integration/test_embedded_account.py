@@ -76,3 +76,14 @@ def test_an_outside_folder_that_is_gone_is_told(empty_state: Path) -> None:
     (empty_state / "postgres").symlink_to(empty_state / "gone")
     with pytest.raises(EmbeddedPostgresError, match="gone, which is gone: bring it back"):
         embedded.start(empty_state)
+
+
+@pytest.mark.parametrize("name", ["server.log", "use.lock", "data/postmaster.pid"])
+def test_a_planted_link_leads_nowhere(state: Path, name: str) -> None:
+    target = state / "not ours"
+    target.write_text("precious")
+    (state / "postgres" / name).unlink(missing_ok=True)
+    (state / "postgres" / name).symlink_to(target)
+    with pytest.raises(EmbeddedPostgresError, match=name):
+        embedded.start(state)
+    assert target.read_text() == "precious"

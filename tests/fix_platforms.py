@@ -1,0 +1,192 @@
+"""A platform's real adapter and accounts, on a real Postgres, before its fake on a moved clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from fix_postgres import Postgres
+from pydantic import SecretStr
+
+from harvester import channels, platforms
+from harvester.auth import Account, AccountApi, Keeper
+from harvester.client import Client
+from harvester.model import Credentials, Discovered, Feed, Sample, Window
+from harvester.platforms.base import Platform
+from harvester.simulator import fakes
+from harvester.simulator.clock import HandClock
+from harvester.simulator.fakes import Fake, Secret
+from harvester.simulator.tenants import Tenant, User
+from harvester.simulator.uplinks import Habits
+from harvester.simulator.world import World
+from harvester.store.pool import open_pool
+from harvester.vault import KeyRing
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
+SINCE = NOW - timedelta(hours=24)
+LARGEST_BODY = 2**20
+CROWDED = Habits(twins=0.3, repeated=0.2, anonymous=0.2)
+"""Many uplinks share their millisecond with another."""
+
+Facts = Mapping[tuple[str, str, datetime], float | str]
+
+_TENANT = """
+insert into harvester_data.tenant (name, platform) values (gen_random_uuid()::text, $1)
+returning tenant_id
+"""
+_ACCOUNT = """
+insert into harvester_data.account (tenant_id, user_name) values ($1, $2) returning account_id
+"""
+
+
+@dataclass(slots=True)
+class Stage:
+    """One tenant of a world, before a fake that has all of them; `accounts` are ids by user."""
+
+    platform: str
+    fake: Fake
+    world: World
+    clock: HandClock
+    adapter: Platform
+    client: Client
+    pool: Pool
+    tenant_id: int
+    ring: KeyRing = field(default_factory=lambda: KeyRing({"k": b"k" * 32}))
+    accounts: dict[str | None, int] = field(default_factory=dict)
+    _truths: dict[datetime, Facts] = field(default_factory=dict)
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.world.tenants["acme"]
+
+    @property
+    def ana(self) -> User:
+        return self.tenant.users[0]
+
+    @property
+    def truth(self) -> Facts:
+        now = self.clock.now()
+        if now not in self._truths:
+            self._truths[now] = self.world.truth("acme")
+        return self._truths[now]
+
+    async def keeper(
+        self,
+        credentials: Credentials | None = None,
+        *,
+        owner: str = "one",
+        deployment: str = "test",
+        ring: KeyRing | None = None,
+    ) -> Keeper:
+        """A new one, as after a restart: of Ana, unless `credentials` are another's."""
+        credentials = credentials or login(self.ana)
+        account = Account(
+            account_id=await self.account(credentials.user),
+            tenant="acme",
+            platform=self.platform,
+            credentials=credentials,
+            deployment=deployment,
+            owner=owner,
+        )
+        ring = ring or self.ring
+        return Keeper(account, self.adapter, self.client, self.pool, ring, self.clock)
+
+    async def account(self, user: str | None) -> int:
+        if user not in self.accounts:
+            self.accounts[user] = await self.pool.fetchval(_ACCOUNT, self.tenant_id, user)
+        return self.accounts[user]
+
+    async def api(self, credentials: Credentials | None = None) -> AccountApi:
+        return AccountApi(await self.keeper(credentials), self.client)
+
+    async def discovered(self, credentials: Credentials | None = None) -> list[Discovered]:
+        """What an account finds; Ana's, unless it is another's."""
+        credentials = credentials or login(self.ana)
+        api = await self.api(credentials)
+        return [found async for found in self.adapter.discover(api, credentials)]
+
+    async def feeds(self) -> dict[str, tuple[Feed, AccountApi]]:
+        """All feeds by key, each with the first user who sees it."""
+        feeds: dict[str, tuple[Feed, AccountApi]] = {}
+        for user in self.tenant.users:
+            api = await self.api(login(user))
+            async for found in self.adapter.discover(api, login(user)):
+                for feed in found.feeds:
+                    feeds.setdefault(feed.key, (feed, api))
+        return feeds
+
+    async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:
+        """What a window brings. What comes from outside of it must be true too."""
+        answers = self.adapter.readings(api, feed, window)
+        samples: list[Sample] = [sample async for answer in answers for sample in answer]
+        said = channels.normalize(samples, self.clock.now())
+        assert {rejection.reason for rejection in said.rejections} <= {"same_instant"}
+        facts = {(r.device, r.channel, r.instant): r.value for r in said.readings}
+        assert facts.keys() <= self.truth.keys()
+        return within(facts, window)
+
+    def calls(self) -> int:
+        """Token calls that have arrived."""
+        return self.fake.token_calls.total()
+
+
+def login(user: User, password: str | None = None) -> Credentials:
+    return Credentials(user.name, password or user.password)
+
+
+def within(facts: Facts, window: Window) -> Facts:
+    return {key: value for key, value in facts.items() if window.since <= key[2] < window.until}
+
+
+def adapter(platform: str, options: Mapping[str, object]) -> Platform:
+    """As the configuration makes it, its references resolved."""
+    kind = platforms.adapter(platform)
+    resolved = {
+        key: SecretStr(value) if isinstance(value, Secret) else value
+        for key, value in options.items()
+    }
+    return kind(kind.Options.model_validate(resolved))
+
+
+@asynccontextmanager
+async def staged(
+    platform: str,
+    pool: Pool,
+    *,
+    quirk: str = "as documented",
+    habits: Habits = CROWDED,
+) -> AsyncIterator[Stage]:
+    """Raises LookupError where the platform has no fake."""
+    simulated = fakes.simulated(platform)
+    clock = HandClock(NOW)
+    world = World("stage", clock, SINCE, habits=habits)
+    async with simulated.serve(world, switches=simulated.QUIRKS[quirk]) as fake:
+        made = adapter(platform, simulated.options(world.tenants["acme"], fake.url))
+        client = Client(
+            fake.url,
+            clock,
+            tenant="acme",
+            platform=platform,
+            concurrency=64,
+            largest_body=LARGEST_BODY,
+        )
+        async with client:
+            tenant_id = await pool.fetchval(_TENANT, platform)
+            yield Stage(platform, fake, world, clock, made, client, pool, tenant_id)
+
+
+@pytest.fixture(scope="session")
+async def pool(postgres: Postgres, template: str) -> AsyncIterator[Pool]:
+    """Of one database for many tests: each stage has a tenant and accounts of its own there."""
+    async with (
+        postgres.made(template) as database,
+        open_pool(database.dsn, database.password) as pool,
+    ):
+        yield pool
