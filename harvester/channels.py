@@ -51,34 +51,21 @@ def normalize(samples: Iterable[Sample], now: datetime) -> Normalized:
     greater value: never the order in which they came.
     """
     result = Normalized()
-    best: dict[tuple[str, str, datetime], tuple[_Rank, Reading]] = {}
+    said: dict[tuple[str, str, datetime], dict[float | str, _Rank]] = {}
     for sample in _scalars(samples):
         reading = _reading(sample, now)
         if isinstance(reading, Rejection):
             result.rejections.append(reading)
             continue
-        key = (reading.device, reading.channel, reading.instant)
-        ranked = (_rank(sample, reading), reading)
-        if key in best:
-            ranked = _winner(best[key], ranked, result)
-        best[key] = ranked
-    result.readings = [reading for _, reading in best.values()]
+        ranks = said.setdefault((reading.device, reading.channel, reading.instant), {})
+        rank = (sample.reading_id, isinstance(reading.value, str), reading.value)
+        result.repeated += reading.value in ranks
+        ranks[reading.value] = max(rank, ranks.get(reading.value, rank))
+    for key, ranks in said.items():
+        *losers, winner = sorted(ranks, key=ranks.__getitem__)
+        result.readings.append(Reading(*key, winner))
+        result.rejections += [_rejected_reading(Reading(*key, value)) for value in losers]
     return result
-
-
-def _rank(sample: Sample, reading: Reading) -> _Rank:
-    return (sample.reading_id, isinstance(reading.value, str), reading.value)
-
-
-def _winner(
-    one: tuple[_Rank, Reading], other: tuple[_Rank, Reading], result: Normalized
-) -> tuple[_Rank, Reading]:
-    winner, loser = (one, other) if one[0] >= other[0] else (other, one)
-    if winner[1].value == loser[1].value:
-        result.repeated += 1
-    else:
-        result.rejections.append(_rejected_reading(loser[1]))
-    return winner
 
 
 def _rejected_reading(reading: Reading) -> Rejection:
@@ -162,20 +149,23 @@ def _scalar(value: object) -> float | str | _Unfit:
     return _Unfit("null" if value is None else "structure")
 
 
-def _whole(value: int) -> float | str:
+def _whole(value: int) -> float | str | _Unfit:
     """An integer that a double cannot hold stays what it is, as text."""
     try:
         number = float(value)
     except OverflowError:
-        return str(value)
-    return number if int(number) == value else str(value)
+        number = math.inf
+    if math.isfinite(number) and int(number) == value:
+        return number
+    return str(value) if abs(value) < 10**LONGEST_TEXT else _Unfit("unstorable_text")
 
 
 def _text(value: str) -> float | str | _Unfit:
     if not _storable(value, LONGEST_TEXT):
         return _Unfit("unstorable_text")
     if _INTEGER.fullmatch(value):
-        return _whole(int(value))
+        whole = _whole(int(value))
+        return whole if isinstance(whole, float) else value  # an identifier keeps its zeros
     if _NUMBER.fullmatch(value):
         number = float(value)
         return number if math.isfinite(number) else value
@@ -206,7 +196,10 @@ def _rejection(sample: Sample, reason: str) -> Rejection:
 
 def _shown(value: object, longest: int = 1000) -> str:
     """Anything a platform said, as short storable text: strings as they are, the rest as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # too deep, or too long an integer
+        text = f"<{type(value).__name__}>"
     return text[:longest].replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 

@@ -15,7 +15,7 @@ import re
 import secrets
 import shlex
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -56,7 +56,7 @@ class Sealed:
     """What the database keeps: the key's id, and nonce + ciphertext + tag."""
 
     key_id: str
-    data: bytes = field(repr=False)
+    data: bytes
 
 
 class KeyRing:

@@ -2,15 +2,19 @@
 
 A span is pulled when it is fresh, and looked at again at fixed ages, for what arrived late. Between
 two ticks the spans that came of an age A are `[looked_at - A, now - A)`; so nothing is remembered
-of a look but the instant of the last one.
+of a look but the instant of the last one. The last look settles, so it is due for whatever is of
+its age and not settled: no lost memory and no changed setting leaves time provisional for ever.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from harvester.model import BEGINNING, Spans, Window
 
+MOST_MISSING = 1_000
+"""Windows of missing time in a plan: a feed wanted for decades is planned a part at a time."""
 _SHORTEST_HALF = timedelta(milliseconds=1)
 
 
@@ -35,12 +39,16 @@ class Plan:
 
 
 def plan(
-    missing: Spans, pulled: Spans, looked_at: datetime | None, now: datetime, rules: Rules
+    missing: Spans, provisional: Spans, looked_at: datetime | None, now: datetime, rules: Rules
 ) -> Plan:
-    """What is due at `now`. `missing` and `pulled` are disjoint and end at or before `now`."""
+    """What is due at `now`. `missing` ends at or before `now`; `provisional` is pulled time that
+    is not settled.
+    """
+    looks = intersection(_of_age(looked_at, now, rules), provisional)
+    oldest_last = _split(reversed(missing), rules.longest)
     return Plan(
-        looks=tuple(_split(intersection(_of_age(looked_at, now, rules), pulled), rules.longest)),
-        missing=tuple(reversed(list(_split(missing, rules.longest)))),
+        looks=tuple(reversed(list(_split(reversed(looks), rules.longest)))),
+        missing=tuple(islice(oldest_last, MOST_MISSING)),
     )
 
 
@@ -86,18 +94,20 @@ def intersection(these: Spans, those: Spans) -> Spans:
 
 
 def _of_age(looked_at: datetime | None, now: datetime, rules: Rules) -> Spans:
-    # A clock that was set back gives an empty span, not an error.
-    if looked_at is None or looked_at >= now:
-        return ()
-    return union([Window(looked_at - age, now - age) for age in rules.looks])
+    spans = [Window(BEGINNING, settled_before(now, rules))]
+    # A clock that was set back makes nothing come of age.
+    if looked_at is not None and looked_at < now:
+        spans += [Window(looked_at - age, now - age) for age in rules.looks]
+    return union(spans)
 
 
-def _split(spans: Spans, longest: timedelta) -> Iterator[Window]:
-    for span in spans:
-        since = span.since
-        if since == BEGINNING:
+def _split(newest_first: Iterable[Window], longest: timedelta) -> Iterator[Window]:
+    """Windows of the longest at most, newest first."""
+    for span in newest_first:
+        if span.since == BEGINNING:
             raise ValueError("a span without a beginning cannot be pulled")
-        while since < span.until:
-            until = min(since + longest, span.until)
+        until = span.until
+        while until > span.since:
+            since = max(until - longest, span.since)
             yield Window(since, until)
-            since = until
+            until = since

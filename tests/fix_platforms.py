@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 from fix_postgres import Postgres
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from harvester import channels, platforms
@@ -20,8 +24,9 @@ from harvester.platforms.base import Platform
 from harvester.simulator import fakes
 from harvester.simulator.clock import HandClock
 from harvester.simulator.fakes import Fake, Secret
+from harvester.simulator.faults import Answer, Fault, Kind
 from harvester.simulator.tenants import Tenant, User
-from harvester.simulator.uplinks import Habits
+from harvester.simulator.uplinks import Habits, Uplink
 from harvester.simulator.world import World
 from harvester.store.pool import open_pool
 from harvester.vault import KeyRing
@@ -34,6 +39,9 @@ SINCE = NOW - timedelta(hours=24)
 LARGEST_BODY = 2**20
 CROWDED = Habits(twins=0.3, repeated=0.2, anonymous=0.2)
 """Many uplinks share their millisecond with another."""
+
+_days: dict[tuple[str, int], tuple[Uplink, ...]] = {}
+"""What the seed gives is the same for every stage, and half of a test's work to make."""
 
 Facts = Mapping[tuple[str, str, datetime], float | str]
 
@@ -60,7 +68,6 @@ class Stage:
     tenant_id: int
     ring: KeyRing = field(default_factory=lambda: KeyRing({"k": b"k" * 32}))
     accounts: dict[str | None, int] = field(default_factory=dict)
-    _truths: dict[datetime, Facts] = field(default_factory=dict)
 
     @property
     def tenant(self) -> Tenant:
@@ -72,10 +79,7 @@ class Stage:
 
     @property
     def truth(self) -> Facts:
-        now = self.clock.now()
-        if now not in self._truths:
-            self._truths[now] = self.world.truth("acme")
-        return self._truths[now]
+        return truth(self.clock.now())
 
     async def keeper(
         self,
@@ -137,6 +141,18 @@ class Stage:
         return self.fake.token_calls.total()
 
 
+def world_at(clock: HandClock) -> World:
+    """The one world of all stages, each of which has its own time."""
+    world = World("stage", clock, SINCE, habits=CROWDED)
+    world._days = _days
+    return world
+
+
+@cache
+def truth(as_of: datetime) -> Facts:
+    return world_at(HandClock(as_of)).truth("acme")
+
+
 def login(user: User, password: str | None = None) -> Credentials:
     return Credentials(user.name, password or user.password)
 
@@ -161,12 +177,11 @@ async def staged(
     pool: Pool,
     *,
     quirk: str = "as documented",
-    habits: Habits = CROWDED,
 ) -> AsyncIterator[Stage]:
     """Raises LookupError where the platform has no fake."""
     simulated = fakes.simulated(platform)
     clock = HandClock(NOW)
-    world = World("stage", clock, SINCE, habits=habits)
+    world = world_at(clock)
     async with simulated.serve(world, switches=simulated.QUIRKS[quirk]) as fake:
         made = adapter(platform, simulated.options(world.tenants["acme"], fake.url))
         client = Client(
@@ -180,6 +195,46 @@ async def staged(
         async with client:
             tenant_id = await pool.fetchval(_TENANT, platform)
             yield Stage(platform, fake, world, clock, made, client, pool, tenant_id)
+
+
+def says(text: str) -> Kind:
+    """Other words than the honest ones, under the same status."""
+
+    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
+        return web.json_response(text=text)
+
+    return kind
+
+
+def the_next(method: str, kind: Kind, *, after: int = 0) -> Fault:
+    """What befalls one request, when `after` others have passed."""
+    passed: list[web.Request] = []
+
+    def meets(request: web.Request) -> bool:
+        if request.method == method:
+            passed.append(request)
+        return request.method == method and len(passed) > after
+
+    return Fault(meets, kind)
+
+
+class Gate:
+    """Holds requests back until it is opened."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, request: web.Request, honest: Answer) -> web.StreamResponse:
+        self.arrived.set()
+        await self.open.wait()
+        return await honest(request)
+
+
+def token_failures(grant: str, reason: str) -> float:
+    """As counted since the tests began."""
+    labels = {"tenant": "acme", "platform": "mydevices", "grant": grant, "reason": reason}
+    return REGISTRY.get_sample_value("harvester_token_failures_total", labels) or 0
 
 
 @pytest.fixture(scope="session")

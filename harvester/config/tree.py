@@ -14,7 +14,6 @@ Problem = tuple[Location, str]
 """Where something is wrong, and what."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_LONGEST_NAME = 60
 
 
 def at(tree: Tree, location: Location) -> object:
@@ -38,7 +37,7 @@ def _word(tree: Tree, location: Location) -> str:
     if isinstance(word, int):
         table = at(tree, location)
         name = table.get("name", table.get("user")) if isinstance(table, dict) else None
-        if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        if not isinstance(name, str):
             return f"#{word + 1}"
         word = name
     return word if _BARE.fullmatch(word) else json.dumps(word, ensure_ascii=False)

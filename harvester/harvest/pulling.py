@@ -108,23 +108,19 @@ class Pulling:
 
     async def _through(self, seat: Seat) -> bool:
         due, now = self._due, self._tick.now
-        plan = windows.plan(due.missing, due.pulled, due.looked_at, now, self._tick.work.rules)
-        looks_done = True
+        plan = windows.plan(due.missing, due.provisional, due.looked_at, now, self._tick.work.rules)
+        looked = True
         for window in plan.looks:
-            last = window == plan.looks[-1]
-            covers = self._covers(looked=last and looks_done)
-            looks_done = await self._try_window(seat, window, False, covers) and looks_done
-        done = looks_done
+            covers = self._covers(looked and window == plan.looks[-1])
+            looked = await self._try_window(seat, window, False, covers) and looked
+        done = looked
         for window in plan.missing:
-            # Where there were no looks, the first window that is covered begins the count.
-            covers = self._covers(looked=not plan.looks and window == plan.missing[0])
+            covers = self._covers(looked)
             done = await self._try_window(seat, window, due.exclusive, covers) and done
         return done
 
     def _covers(self, looked: bool) -> Covers:
-        now = self._tick.now
-        settled_before = windows.settled_before(now, self._tick.work.rules)
-        return Covers(settled_before, looked_at=now if looked else None)
+        return Covers(windows.settled_before(self._tick.now, self._tick.work.rules), looked)
 
     async def _try_window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> bool:
         """Whether the window was covered. What costs no more than this window is not raised."""
@@ -158,7 +154,7 @@ class Pulling:
             parts = windows.halves(window)
             if parts is None:
                 raise
-            await self._window(seat, parts[0], fresh, replace(covers, looked_at=None))
+            await self._window(seat, parts[0], fresh, replace(covers, looked=False))
             await self._window(seat, parts[1], fresh, covers)
 
     async def _pull(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:

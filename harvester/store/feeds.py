@@ -33,9 +33,8 @@ select f.feed_id,
                      on b.device_id = a.device_id and b.feed_id <> a.feed_id
                    where a.feed_id = f.feed_id) as exclusive,
        c.wanted * tstzmultirange(tstzrange(null, $3)) - c.pulled - c.lost as missing,
-       c.pulled,
-       c.looked_at,
-       f.failure
+       c.pulled - c.settled as provisional,
+       c.looked_at
 from harvester_data.feed f
 join harvester_data.coverage c on c.feed_id = f.feed_id
 where f.tenant_id = $1 and f.stream = $2 and f.feed_id > $4 and f.feed_id <= $5
@@ -73,9 +72,8 @@ class DueFeed:
     accounts: tuple[int, ...]
     exclusive: bool
     missing: Spans
-    pulled: Spans
+    provisional: Spans
     looked_at: datetime | None
-    failure: str | None
 
 
 async def due(
@@ -91,9 +89,8 @@ async def due(
             accounts=tuple(row["accounts"] or ()),
             exclusive=row["exclusive"],
             missing=from_multirange(row["missing"]),
-            pulled=from_multirange(row["pulled"]),
+            provisional=from_multirange(row["provisional"]),
             looked_at=row["looked_at"],
-            failure=row["failure"],
         )
         for row in rows
     ]

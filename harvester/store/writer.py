@@ -32,14 +32,17 @@ _COVERED = """
 update harvester_data.coverage c
 set pulled = c.pulled + gained.pulled,
     settled = c.settled + gained.settled,
-    looked_at = coalesce(gained.looked_at, c.looked_at)
+    looked_at = case when gained.looked then gained.pulled_at
+                     else least(c.looked_at, gained.pulled_at) end
 from (
     select feed_id,
            range_agg(tstzrange(since, until)) as pulled,
            range_agg(tstzrange(since, greatest(since, least(until, settled_before)))) as settled,
-           max(looked_at) as looked_at
+           bool_or(looked) as looked,
+           max(pulled_at) as pulled_at
     from unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
-                $5::timestamptz[]) as w(feed_id, since, until, settled_before, looked_at)
+                $5::timestamptz[], $6::boolean[])
+         as w(feed_id, since, until, settled_before, pulled_at, looked)
     group by feed_id
 ) gained
 where c.feed_id = gained.feed_id
@@ -55,12 +58,12 @@ where feed_id = any ($1::int[]) and failure is not null
 class Covers:
     """What a feed's coverage gains with the last rows of a window.
 
-    What of the window lies before `settled_before` is settled; `looked_at`, where given, says
-    that all looks due until then are done.
+    What of the window lies before `settled_before` is settled. `looked`: with it, all looks that
+    were due are done.
     """
 
     settled_before: datetime
-    looked_at: datetime | None = None
+    looked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ class Writer:
         async with writing(self._pool, lease) as connection:
             counts, path = await write(connection, rows)
             covered = [_covered(batch, batch.covers) for batch in batches if batch.covers]
-            columns = [list(column) for column in zip(*covered, strict=True)] or [[]] * 5
+            columns = [list(column) for column in zip(*covered, strict=True)] or [[]] * 6
             await connection.execute(_COVERED, *columns)
             await connection.execute(_MENDED, columns[0])
         return counts, path
@@ -195,9 +198,9 @@ def _count(tenant: str, counts: Counts) -> None:
 
 def _covered(
     batch: Batch, covers: Covers
-) -> tuple[int, datetime, datetime, datetime, datetime | None]:
-    window = batch.window
-    return (batch.feed_id, window.since, window.until, covers.settled_before, covers.looked_at)
+) -> tuple[int, datetime, datetime, datetime, datetime, bool]:
+    since, until = batch.window.since, batch.window.until
+    return (batch.feed_id, since, until, covers.settled_before, batch.pulled_at, covers.looked)
 
 
 def _too_many(reading: Reading) -> Rejection:

@@ -6,8 +6,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
-from fix_platforms import LARGEST_BODY, NOW, SINCE, Facts, Stage, login, staged, within
+from fix_platforms import (
+    LARGEST_BODY,
+    NOW,
+    SINCE,
+    Facts,
+    Stage,
+    login,
+    says,
+    staged,
+    the_next,
+    within,
+)
 
 from harvester import platforms
 from harvester.auth import AccountApi
@@ -24,7 +34,7 @@ from harvester.errors import (
 from harvester.model import Credentials, Feed, Token, Window
 from harvester.platforms.base import Params
 from harvester.simulator import fakes
-from harvester.simulator.faults import Answer, Fault, Kind, html_page, oversized, refuse
+from harvester.simulator.faults import Fault, Kind, html_page, oversized, refuse
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -63,27 +73,6 @@ async def quirky(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[
     """Each platform in each of its ways."""
     async for stage in stage_of(request.param[0], pool, request.param[1]):
         yield stage
-
-
-def says(text: str) -> Kind:
-    """Other words than the honest ones, under the same status."""
-
-    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
-        return web.json_response(text=text)
-
-    return kind
-
-
-def the_next(method: str, kind: Kind, *, after: int = 0) -> Fault:
-    """What befalls one request, when `after` others have passed."""
-    passed: list[web.Request] = []
-
-    def meets(request: web.Request) -> bool:
-        if request.method == method:
-            passed.append(request)
-        return request.method == method and len(passed) > after
-
-    return Fault(meets, kind)
 
 
 def instants(facts: Facts) -> list[datetime]:

@@ -133,6 +133,10 @@ def test_a_mistake_in_the_environment_names_the_variable(
 
 
 def test_a_list_in_the_environment_is_json(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_TENANT", '["acme"]')
+    assert complaints(file, TENANT) == [
+        "environment variable HARVESTER_TENANT: tenant.#1: takes a table"
+    ]
     monkeypatch.setenv("HARVESTER_TENANT", "[hunter2")
     assert complaints(file, TENANT) == [
         "HARVESTER_DATABASE, HARVESTER_WEB and HARVESTER_TENANT take JSON"

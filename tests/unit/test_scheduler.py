@@ -135,7 +135,7 @@ async def test_a_drain_has_an_end() -> None:
     await asyncio.sleep(0)
     with capture_logs() as told:
         await scheduler.drain(timedelta(milliseconds=10))
+    assert scheduler.running == frozenset()
     await tick
     assert (job.begun, job.ended) == (1, 0)
-    assert scheduler.running == frozenset()
     assert [(entry["log_level"], entry["job"]) for entry in told] == [("warning", "acme/readings")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
@@ -33,6 +33,7 @@ def key_file(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 
 @given(ANY_TEXT, CONTEXTS)
+@example("\ud800", OWNER)
 @settings(deadline=None)
 def test_the_owner_gets_back_what_was_sealed(secret: str, owner: Context) -> None:
     assert RING.open(RING.seal(secret, owner), owner) == secret
@@ -100,6 +101,7 @@ def test_the_first_key_of_the_file_seals_and_the_others_open(tmp_path: Path) -> 
         (line("a", NEW) + "b\n", "line 2: a key is written as: key_id base64key"),
         (line("ä", NEW), "line 1: a key is written as"),
         (line("a", NEW[1:]), "line 1: the key is not 32 bytes in base64"),
+        (line("a", NEW).replace("b", "b*"), "line 1: the key is not 32 bytes in base64"),
         ("a ====\n", "line 1: the key is not 32 bytes in base64"),
         (line("a", NEW) + line("a", OLD), "line 2: the key id a is there twice"),
         ("#" * 70_000, "too long for a key file"),

@@ -12,7 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvester.model import BEGINNING, Spans, Window
-from harvester.windows import Plan, Rules, halves, intersection, plan, settled_before, union
+from harvester.windows import (
+    MOST_MISSING,
+    Plan,
+    Rules,
+    halves,
+    intersection,
+    plan,
+    settled_before,
+    union,
+)
 
 START = datetime(2026, 2, 28, 23, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -70,7 +79,8 @@ class Feed:
     def tick(self, now: int, failing: set[int]) -> None:
         missing = {minute for minute in self.wanted if minute < now} - self.served.keys()
         looked_at = None if self.looked_at is None else at(self.looked_at)
-        due = plan(spans(missing), self.pulled, looked_at, at(now), self.rules)
+        provisional = spans(self.served.keys() - self.old)
+        due = plan(spans(missing), provisional, looked_at, at(now), self.rules)
         self.check(due, missing, now)
         windows = [*due.looks, *due.missing]
         done = [each for number, each in enumerate(windows) if number not in failing]
@@ -80,12 +90,14 @@ class Feed:
         assert self.settled == spans(self.old)
         if done and done[: len(due.looks)] == list(due.looks):
             self.looked_at = now
+        elif done and self.looked_at is not None:
+            self.looked_at = min(self.looked_at, now)
 
     def check(self, due: Plan, missing: set[int], now: int) -> None:
         """The plan is what the minutes ask for, each by itself."""
         looked = minutes_of(due.looks)
         owed = {minute for minute, age in self.owed if now - (minute + 1) >= age}
-        assert owed <= set(looked) <= self.served.keys()
+        assert owed <= set(looked) <= self.served.keys() - self.old
         again = [self.served[minute] for minute in set(looked) - owed]
         assert all(self.looked_at is not None and self.looked_at < served for served in again)
         assert sorted(minutes_of(due.missing)) == sorted(missing)
@@ -176,35 +188,45 @@ def test_whatever_fails_and_however_the_clock_jumps_all_old_time_is_settled_in_t
 
 def test_a_new_feed_is_pulled_newest_first_in_windows_of_the_longest_at_most() -> None:
     due = plan((hours(0, 5), hours(7, 8)), (), None, at(8 * 60), HOURLY)
-    assert due == Plan((), (hours(7, 8), hours(4, 5), hours(2, 4), hours(0, 2)))
+    assert due == Plan((), (hours(7, 8), hours(3, 5), hours(1, 3), hours(0, 1)))
 
 
 def test_between_two_ticks_what_came_of_an_age_is_looked_at_oldest_first() -> None:
-    due = plan((hours(9.5, 10),), (hours(0, 9.5),), at(570), at(600), HOURLY)
+    due = plan((hours(9.5, 10),), (hours(3.5, 9.5),), at(570), at(600), HOURLY)
     assert due == Plan((hours(3.5, 4), hours(8.5, 9)), (hours(9.5, 10),))
 
 
 def test_after_a_long_outage_spans_that_came_of_several_ages_are_looked_at_once() -> None:
-    due = plan((), (hours(0, 10),), at(10 * 60), at(20 * 60), HOURLY)
+    due = plan((), (hours(4, 10),), at(10 * 60), at(20 * 60), HOURLY)
     assert due.looks == (hours(4, 6), hours(6, 8), hours(8, 10))
 
 
-def test_only_what_was_pulled_is_looked_at() -> None:
-    due = plan((), (hours(0, 3.6), hours(3.8, 8)), at(570), at(600), HOURLY)
+def test_only_what_is_provisional_is_looked_at() -> None:
+    due = plan((), (hours(3.5, 3.6), hours(3.8, 8)), at(570), at(600), HOURLY)
     assert due.looks == (hours(3.5, 3.6), hours(3.8, 4))
 
 
 @pytest.mark.parametrize("looked_at", [None, at(600), at(601)])
-def test_there_is_no_look_before_the_first_pull_nor_when_the_clock_stood_or_was_set_back(
+def test_what_is_past_the_last_age_is_looked_at_whatever_is_remembered_of_looks(
     looked_at: datetime | None,
 ) -> None:
-    assert plan((), (hours(0, 9),), looked_at, at(600), HOURLY).looks == ()
+    assert plan((), (hours(1, 9),), looked_at, at(600), HOURLY).looks == (
+        hours(1, 2),
+        hours(2, 4),
+    )
 
 
 def test_without_looks_whatever_is_pulled_is_settled_at_once() -> None:
     never = Rules(looks=(), longest=timedelta(hours=1))
     assert settled_before(START, never) == START
-    assert plan((), (hours(0, 9),), at(570), at(600), never).looks == ()
+    left = plan((), (hours(8, 9),), at(570), at(600), never).looks
+    assert left == (hours(8, 9),), "what other rules left provisional is looked at once more"
+
+
+def test_a_feed_that_is_wanted_for_decades_is_planned_a_part_at_a_time() -> None:
+    due = plan((hours(0, 24 * 365 * 20),), (), None, at(60 * 24 * 365 * 20), HOURLY)
+    assert len(due.missing) == MOST_MISSING
+    assert due.missing[0].until == at(60 * 24 * 365 * 20)
 
 
 def test_time_without_a_beginning_is_refused_instead_of_pulled_for_ever() -> None:
