@@ -19,6 +19,7 @@ HarvesterError
 │   │   ├── CredentialRefused         definite: try it no more until something changes
 │   │   └── RenewalRefused            the refresh token is spent: log in with the password
 │   └── RequestRefused            any other 4xx: our fault or the platform's, not worth a retry
+├── SealBroken                    what was sealed cannot be opened: have it anew
 └── StoreError                    the database said no
     ├── Fenced                    another instance works this tenant now: stop
     └── StoreUnavailable          the database is away: stop pulling until it is back
@@ -154,6 +155,10 @@ class RenewalRefused(TokenError):
     """The refresh token is spent, expired or revoked; the password may still do."""
 
     reason = "refresh_expired"
+
+
+class SealBroken(HarvesterError):
+    """A sealed value cannot be opened: altered, moved from its owner, or its key is not here."""
 
 
 class StoreError(HarvesterError):

@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from harvester.errors import ConfigError, HarvesterError
+from harvester.errors import ConfigError, SealBroken
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -29,10 +29,6 @@ MOST_BYTES = 64 * 1024
 """A key file is small; what is longer is another file, or a device that never ends."""
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 HEADER = "# Keys of harvester: who has this file and the database can log in as every account.\n"
-
-
-class SealBroken(HarvesterError):
-    """A sealed value cannot be opened: altered, moved from its owner, or its key is not here."""
 
 
 @dataclass(frozen=True, slots=True)

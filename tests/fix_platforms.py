@@ -179,7 +179,9 @@ async def staged(
     quirk: str = "as documented",
 ) -> AsyncIterator[Stage]:
     """Raises LookupError where the platform has no fake."""
-    simulated = fakes.simulated(platform)
+    # An import reads files, which is nothing for the loop.
+    simulated = await asyncio.to_thread(fakes.simulated, platform)
+    await asyncio.to_thread(platforms.adapter, platform)
     clock = HandClock(NOW)
     world = world_at(clock)
     async with simulated.serve(world, switches=simulated.QUIRKS[quirk]) as fake:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from harvester.auth.held import Account, Held
-from harvester.errors import Fenced, TokenError
+from harvester.errors import Fenced, SealBroken, TokenError
 from harvester.model import Token
 from harvester.store import leases, tokens
-from harvester.vault import Context, KeyRing, SealBroken, Sealed
+from harvester.vault import Context, KeyRing, Sealed
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool

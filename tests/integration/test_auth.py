@@ -18,7 +18,6 @@ from harvester.errors import (
     PlatformError,
     ServerFailed,
     Throttled,
-    TokenError,
     Unreachable,
 )
 from harvester.model import Credentials, Token
@@ -254,12 +253,12 @@ async def test_the_tenants_own_client_logs_in_again_by_its_secret(stage: Stage) 
 
 async def test_a_token_that_cannot_be_saved_is_used_by_nobody(stage: Stage) -> None:
     keeper = await stage.keeper()
-    await stage.pool.execute("alter table vault.token add constraint full check (false) not valid")
+    await stage.pool.execute("alter table vault.token add constraint shut check (false) not valid")
     try:
-        with pytest.raises(Exception, match="full"):
+        with pytest.raises(Exception, match="shut"):
             await keeper.token()
     finally:
-        await stage.pool.execute("alter table vault.token drop constraint full")
+        await stage.pool.execute("alter table vault.token drop constraint shut")
     assert await keeper.token()
     assert stage.calls() == 2
 
@@ -278,4 +277,3 @@ async def test_every_call_is_counted_by_its_grant(stage: Stage) -> None:
         await client.token()
         stage.clock.advance(DAY)
     assert [now - was for now, was in zip(calls(), before, strict=True)] == [1, 2, 3]
-    assert issubclass(CredentialRefused, TokenError)

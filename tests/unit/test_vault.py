@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from harvester.errors import ConfigError
-from harvester.vault import Context, KeyRing, SealBroken, Sealed
+from harvester.errors import ConfigError, SealBroken
+from harvester.vault import Context, KeyRing, Sealed
 
 OWNER = Context("harvester", "acme", "ops@acme.example", "refresh_token")
 OLD, NEW = b"o" * 32, b"n" * 32
