@@ -22,16 +22,14 @@ MOST_DEVICES = 200_000
 MOST_SERIES = 1_000
 """Of a device."""
 
-_TENANT = """
-with made as (
-    insert into harvester_data.tenant (name, platform)
-    select $1, $2 where not exists (select from harvester_data.tenant where name = $1)
-    on conflict (name) do nothing
-    returning tenant_id, platform
-)
-select tenant_id, platform from made
-union all select tenant_id, platform from harvester_data.tenant where name = $1
+_TENANT_MADE = """
+insert into harvester_data.tenant (name, platform)
+select $1, $2 where not exists (select from harvester_data.tenant where name = $1)
+on conflict (name) do nothing
 """
+
+# A statement of its own: the one before does not see what another instance made meanwhile.
+_TENANT = "select tenant_id, platform from harvester_data.tenant where name = $1"
 
 _ACCOUNTS_MADE = """
 insert into harvester_data.account (tenant_id, user_name)
@@ -94,7 +92,8 @@ on conflict (device_id, channel) do nothing
 async def tenant(pool: Pool, name: str, platform: str) -> int:
     """The id of a tenant, made where it is new. Raises ConfigError where its platform changed."""
     with translated():
-        tenant_id, known = await pool.fetchrow(_TENANT, name, platform) or (0, platform)
+        await pool.execute(_TENANT_MADE, name, platform)
+        [(tenant_id, known)] = await pool.fetch(_TENANT, name)
     if known != platform:
         raise ConfigError(
             f"Tenant {name} is on {known} in this database, and on {platform} in the configuration."

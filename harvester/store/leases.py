@@ -2,7 +2,7 @@
 
 A stale holder finds no row under its fence, so it cannot write. `take` raises the fence, which is a
 key column, and so waits for every writer that holds the row FOR KEY SHARE; `extend` moves
-`until` only, and waits for nobody.
+`until` only, and waits for nobody. Nor does a `take` that finds the lease held.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _TAKE_TENANT = """
 insert into harvester_data.tenant_lease as lease (tenant_id, fence, owner, until)
-values ($1, 1, $2, now() + $3)
+select $1::int, 1, $2::text, now() + $3::interval
+where not exists (select from harvester_data.tenant_lease held
+                  where held.tenant_id = $1 and held.owner <> $2 and held.until >= now())
 on conflict (tenant_id) do update
 set fence = lease.fence + 1, owner = excluded.owner, until = excluded.until
 where lease.until < now() or lease.owner = excluded.owner
@@ -44,7 +46,9 @@ select from harvester_data.tenant_lease where tenant_id = $1 and fence = $2 for 
 
 _TAKE_ACCOUNT = """
 insert into harvester_data.account_lease as lease (account_id, fence, owner, until)
-values ($1, 1, $2, now() + $3)
+select $1::int, 1, $2::text, now() + $3::interval
+where not exists (select from harvester_data.account_lease held
+                  where held.account_id = $1 and held.owner <> $2 and held.until >= now())
 on conflict (account_id) do update
 set fence = lease.fence + 1, owner = excluded.owner, until = excluded.until
 where lease.until < now() or lease.owner = excluded.owner

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from harvester.model import Window
+from harvester.model import BEGINNING, FOREVER, Window
 from harvester.store.pool import translated
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Partitions:
             if not any(span.since <= instant < span.until for span in self._known):
                 with translated():
                     rows = await self._pool.fetch(_MADE, instant, self._width)
-                self._known[:0] = [Window(*row) for row in rows]
+                self._known[:0] = [Window(row[0] or BEGINNING, row[1] or FOREVER) for row in rows]
 
     def forget(self) -> None:
         self._known.clear()

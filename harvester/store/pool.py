@@ -84,6 +84,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
+        if isinstance(error, ValueError):  # asyncpg cannot encode what it was given
+            raise
         raise StoreUnavailable(f"the database is away: {_first_line(error)}") from error
 
 
@@ -100,9 +102,9 @@ def _told(dsn: str) -> Iterator[None]:
     except (asyncpg.PostgresError, *_AWAY) as error:
         parts = urlsplit(dsn)
         raise DatabaseError(
-            f"The database {parts.path.lstrip('/') or '(default)'} at {parts.hostname or 'local'}:"
-            f"{parts.port or 5432} cannot be used: {_first_line(error)}. Check database.dsn and "
-            "database.password, and that the server runs."
+            f"The database {parts.path.lstrip('/') or '(default)'} at "
+            f"{parts.netloc.rpartition('@')[2] or 'local'} cannot be used: {_first_line(error)}. "
+            "Check database.dsn and database.password, and that the server runs."
         ) from error
 
 

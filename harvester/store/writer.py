@@ -82,7 +82,7 @@ class Batch:
     covers: Covers | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     batch: Batch
     done: bool = False
@@ -110,7 +110,7 @@ class Writer:
         self._queue.append(waiting)
         try:
             async with self._turn:
-                if not waiting.done:
+                while not waiting.done:
                     await self._commit(lease, self._next_group())
         finally:
             if waiting in self._queue:  # cancelled before its turn
@@ -121,34 +121,34 @@ class Writer:
     def _next_group(self) -> list[_Waiting]:
         size = count = 0
         while count < len(self._queue) and size < GROUP:
-            size += len(self._queue[count].batch.said.readings)
+            said = self._queue[count].batch.said
+            size += len(said.readings) + len(said.rejections)
             count += 1
         group, self._queue = self._queue[:count], self._queue[count:]
         return group
 
     async def _commit(self, lease: Lease, group: list[_Waiting]) -> None:
         try:
+            await self._try(lease, group)
+        finally:
+            # Cancelled: the others are not to blame, and wait for the next turn.
+            self._queue[:0] = [waiting for waiting in group if not waiting.done]
+
+    async def _try(self, lease: Lease, group: list[_Waiting]) -> None:
+        try:
             await self._commit_together(lease, [waiting.batch for waiting in group])
         except StoreError as error:
             _finish(group, error)
-        except asyncpg.PostgresError as error:
-            await self._commit_apart(lease, group, error)
-        except BaseException:
-            # Cancelled: the others are not to blame, and wait for the next turn.
-            self._queue[:0] = group
-            raise
+        except (asyncpg.PostgresError, ValueError) as error:
+            if len(group) > 1:
+                # A batch that the database refuses must not take the others with it.
+                for waiting in group:
+                    await self._try(lease, [waiting])
+            else:
+                refused = f"the database refuses {type(error).__name__}: {error}"
+                _finish(group, StoreError(refused))
         else:
             _finish(group, None)
-
-    async def _commit_apart(
-        self, lease: Lease, group: list[_Waiting], error: asyncpg.PostgresError
-    ) -> None:
-        """A batch that the database refuses must not take the others with it."""
-        if len(group) == 1:
-            _finish(group, StoreError(f"the database refuses {type(error).__name__}: {error}"))
-            return
-        for waiting in group:
-            await self._commit(lease, [waiting])
 
     async def _commit_together(self, lease: Lease, batches: list[Batch]) -> None:
         try:
