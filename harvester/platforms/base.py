@@ -56,7 +56,7 @@ Secret = Annotated[SecretStr, BeforeValidator(_resolved)]
 class Options(BaseModel):
     """A tenant's settings for its platform; an adapter adds its own. Secrets are `Secret`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: str
 

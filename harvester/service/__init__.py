@@ -48,12 +48,7 @@ async def run(settings: Settings) -> None:
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[House]:
     """The keys and the migrated database, without anything at work yet. Raises UserError."""
-    key_file = settings.key_file or settings.state_directory / "keys"
-    ring, made = await asyncio.to_thread(KeyRing.load_or_create, key_file)
-    if made:
-        _log.warning(
-            "made a new key file: without it every account must log in again", file=str(key_file)
-        )
+    ring = await asyncio.to_thread(_ring, settings)
     async with _database(settings) as (dsn, password):
         async with connected(dsn, password) as connection:
             applied = await migrate(connection)
@@ -61,6 +56,17 @@ async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[
         async with open_pool(dsn, password) as pool:
             partitions = Partitions(pool, settings.database.partition)
             yield House(pool, ring, partitions, clock, settings.deployment, owner)
+
+
+def _ring(settings: Settings) -> KeyRing:
+    """The configured keys, which must be there, or the state directory's own."""
+    if settings.key_file:
+        return KeyRing.load(settings.key_file)
+    key_file = settings.state_directory / "keys"
+    ring, made = KeyRing.load_or_create(key_file)
+    if made:
+        _log.info("made a key file; who loses it must log in again", file=str(key_file))
+    return ring
 
 
 @asynccontextmanager

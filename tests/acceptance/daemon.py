@@ -1,4 +1,4 @@
-"""The installed `harvester run`, as a process on a configuration file."""
+"""The installed daemon as README starts it: `.venv/bin/harvester run --config config.toml`."""
 
 from __future__ import annotations
 
