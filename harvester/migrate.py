@@ -15,6 +15,12 @@ import asyncpg
 from harvester.errors import DatabaseError
 
 OLDEST_POSTGRES = 15
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 _LOCK = 0x6861727665737465  # "harveste": one migration of a database at a time
 
 _LEDGER = """
@@ -56,14 +62,17 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
     """Apply what is missing, each file in a transaction of its own; the names of those applied.
 
     Raises DatabaseError where the database is too old a Postgres, is newer than this program,
-    or was migrated with files that are not ours.
+    was migrated with files that are not ours, or refuses.
     """
     _check_server(connection)
-    await connection.execute("select pg_advisory_lock($1)", _LOCK)
-    try:
-        return await _apply_missing(connection, await asyncio.to_thread(migrations))
-    finally:
-        await connection.execute("select pg_advisory_unlock($1)", _LOCK)
+    known = await asyncio.to_thread(migrations)
+    with _told():
+        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        try:
+            return await _apply_missing(connection, known)
+        finally:
+            if not connection.is_closed():
+                await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
 def _check_server(connection: asyncpg.Connection[Any]) -> None:
@@ -94,8 +103,7 @@ async def _check_ledger(connection: asyncpg.Connection[Any], known: list[Migrati
 
 
 async def _apply_missing(connection: asyncpg.Connection[Any], known: list[Migration]) -> list[str]:
-    with _told_privileges():
-        await connection.execute(_LEDGER)
+    await connection.execute(_LEDGER)
     applied = await _check_ledger(connection, known)
     missing = [migration for migration in known if migration.version > applied]
     for migration in missing:
@@ -104,20 +112,18 @@ async def _apply_missing(connection: asyncpg.Connection[Any], known: list[Migrat
 
 
 async def _apply(connection: asyncpg.Connection[Any], migration: Migration) -> None:
-    with _told_privileges():
-        async with connection.transaction():
-            await connection.execute(migration.text)
-            await connection.execute(
-                "insert into harvester_data.migration (version, name, checksum)"
-                " values ($1, $2, $3)",
-                migration.version,
-                migration.name,
-                migration.checksum,
-            )
+    async with connection.transaction():
+        await connection.execute(migration.text)
+        await connection.execute(
+            "insert into harvester_data.migration (version, name, checksum) values ($1, $2, $3)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+        )
 
 
 @contextmanager
-def _told_privileges() -> Iterator[None]:
+def _told() -> Iterator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
@@ -126,3 +132,5 @@ def _told_privileges() -> Iterator[None]:
             "must own the database; and either it has CREATEROLE, or an administrator makes the "
             "readers' role first: CREATE ROLE harvester_reader NOLOGIN."
         ) from error
+    except _FAILURES as error:
+        raise DatabaseError(f"The database could not be migrated: {error}") from error

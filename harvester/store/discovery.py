@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harvester.model import Channel, Discovered, Meaning
 from harvester.store.catalog import Ids
@@ -67,35 +67,48 @@ where i.device_id = stated.device_id and i.series_id = stated.series_id
   and (i.stated_type, i.stated_unit) is distinct from (stated.stated_type, stated.stated_unit)
 """
 
-# The platform says the same, and we name it anew: all of its time is seen anew.
+# The platform says the same, and we believe something else of it now: all of its time is seen
+# anew. Where we believe nothing, what a person believed stays.
 _INTERPRETATIONS_MENDED = """
 update harvester_data.interpretation i
-set label = stated.label, stated_type = stated.stated_type, stated_unit = stated.stated_unit,
+set stated_type = stated.stated_type, stated_unit = stated.stated_unit,
     quantity = stated.quantity, unit = stated.unit, scale = stated.scale,
-    "offset" = stated."offset", believed_from = $10
-from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::float8[], $9::float8[])
-     as stated(device_id, series_id, label, stated_type, stated_unit, quantity, unit, scale,
-               "offset")
+    "offset" = stated."offset", enumeration = coalesce(stated.enumeration, i.enumeration),
+    believed_from = $10
+from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[],
+            $8::float8[], $9::jsonb[])
+     as stated(device_id, series_id, stated_type, stated_unit, quantity, unit, scale, "offset",
+               enumeration)
 where i.device_id = stated.device_id and i.series_id = stated.series_id and upper_inf(i.valid)
-  and (i.label, i.stated_type, i.stated_unit, i.quantity, i.unit, i.scale, i."offset")
-      is distinct from (stated.label, stated.stated_type, stated.stated_unit, stated.quantity,
-                        stated.unit, stated.scale, stated."offset")
+  and (stated.quantity is not null
+       or (i.stated_type, i.stated_unit)
+          is distinct from (stated.stated_type, stated.stated_unit))
+  and (i.stated_type, i.stated_unit, i.quantity, i.unit, i.scale, i."offset", i.enumeration)
+      is distinct from (stated.stated_type, stated.stated_unit, stated.quantity, stated.unit,
+                        stated.scale, stated."offset",
+                        coalesce(stated.enumeration, i.enumeration))
+"""
+
+_INTERPRETATIONS_LABELLED = """
+update harvester_data.interpretation i set label = stated.label
+from unnest($1::int[], $2::int[], $3::text[]) as stated(device_id, series_id, label)
+where i.device_id = stated.device_id and i.series_id = stated.series_id and upper_inf(i.valid)
+  and stated.label <> coalesce(i.label, '')
 """
 
 _INTERPRETATIONS_OPENED = """
 insert into harvester_data.interpretation
     (device_id, series_id, valid, label, stated_type, stated_unit, quantity, unit, scale, "offset",
-     believed_from)
+     enumeration, believed_from)
 select stated.device_id, stated.series_id,
        tstzrange((select max(upper(i.valid)) from harvester_data.interpretation i
                   where i.device_id = stated.device_id and i.series_id = stated.series_id), null),
        stated.label, stated.stated_type, stated.stated_unit, stated.quantity, stated.unit,
-       stated.scale, stated."offset", $10
+       stated.scale, stated."offset", stated.enumeration, $11
 from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::float8[], $9::float8[])
+            $8::float8[], $9::float8[], $10::jsonb[])
      as stated(device_id, series_id, label, stated_type, stated_unit, quantity, unit, scale,
-               "offset")
+               "offset", enumeration)
 where not exists (select from harvester_data.interpretation i
                   where i.device_id = stated.device_id and i.series_id = stated.series_id
                     and upper_inf(i.valid))
@@ -149,7 +162,10 @@ async def _save_feeds(
     connection: Connection, lease: Lease, devices: Mapping[str, int], discovery: Discovery
 ) -> None:
     named = [
-        (feed, finding.account_id) for finding in discovery.findings for feed in finding.found.feeds
+        (feed, finding.account_id)
+        for finding in discovery.findings
+        for feed in finding.found.feeds
+        if finding.found.device.identifier in devices
     ]
     keys = _columns([(feed.stream, feed.key) for feed, _ in named], 2)
     await connection.execute(_FEEDS_MADE, lease.tenant_id, *keys, discovery.wanted_since)
@@ -169,8 +185,21 @@ async def _save_feeds(
         await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
 
 
-_Stated = tuple[int, int, str | None, str | None, str | None, str | None, str | None, float, float]
-"""device_id, series_id, label, stated type and unit, quantity, unit, scale, offset"""
+class _Stated(NamedTuple):
+    """What is said of a series, and what we believe it means."""
+
+    device_id: int
+    series_id: int
+    label: str | None
+    type: str | None
+    unit: str | None
+    meaning: Meaning | None
+
+    def believed(self) -> tuple[object, ...]:
+        if self.meaning is None:
+            return (None, None, 1.0, 0.0, None)
+        meant = self.meaning
+        return (meant.quantity, meant.unit, meant.scale, meant.offset, meant.enumeration)
 
 
 async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]:
@@ -182,27 +211,24 @@ async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]
         if channel.type or channel.unit or channel.label
     }
     series = await ids.series(lease, said, discovery.now)
-    return sorted(((*series[key], *_words(*said[key])) for key in series), key=lambda row: row[:2])
-
-
-def _words(
-    channel: Channel, meaning: Meaning | None
-) -> tuple[str | None, str | None, str | None, str | None, str | None, float, float]:
-    believed = (meaning.quantity, meaning.unit, meaning.scale, meaning.offset) if meaning else _RAW
-    return (channel.label, channel.type, channel.unit, *believed)
-
-
-_RAW = (None, None, 1.0, 0.0)
+    stated = [
+        _Stated(*series[key], channel.label, channel.type, channel.unit, meaning)
+        for key, (channel, meaning) in said.items()
+        if key in series
+    ]
+    return sorted(stated, key=lambda each: each[:2])
 
 
 async def _save_interpretations(
     connection: Connection, stated: list[_Stated], now: datetime
 ) -> None:
-    columns = _columns(stated, 9)
-    device_ids, series_ids, _, types, units = columns[:5]
-    await connection.execute(_INTERPRETATIONS_CLOSED, device_ids, series_ids, types, units, now)
-    await connection.execute(_INTERPRETATIONS_MENDED, *columns, now)
-    await connection.execute(_INTERPRETATIONS_OPENED, *columns, now)
+    full = [each for each in stated if each.type or each.unit]
+    keyed = _columns([(*each[:2], *each[3:5], *each.believed()) for each in full], 9)
+    await connection.execute(_INTERPRETATIONS_CLOSED, *keyed[:4], now)
+    await connection.execute(_INTERPRETATIONS_MENDED, *keyed, now)
+    await connection.execute(_INTERPRETATIONS_LABELLED, *_columns(stated, 3))
+    opened = _columns([(*each[:5], *each.believed()) for each in stated], 10)
+    await connection.execute(_INTERPRETATIONS_OPENED, *opened, now)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

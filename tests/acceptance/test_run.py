@@ -1,4 +1,7 @@
-"""The installed daemon against a simulated platform on real time: stopped, killed, and complete."""
+"""The installed daemon against a simulated platform on real time: stopped, killed, and complete.
+
+It runs as README says: `.venv/bin/harvester run --config config.toml`.
+"""
 
 from __future__ import annotations
 
