@@ -96,8 +96,9 @@ create table harvester_data.interpretation (
     stated_unit text,
     quantity text,
     unit text,
-    scale double precision not null default 1,
-    "offset" double precision not null default 0,
+    -- Bounded, so that no value of a platform makes the views overflow.
+    scale double precision not null default 1 check (abs(scale) between 1e-30 and 1e30),
+    "offset" double precision not null default 0 check (abs("offset") <= 1e30),
     enumeration jsonb,
     sentinels double precision[] not null default '{}',
     believed_from timestamptz not null,

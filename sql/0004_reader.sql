@@ -1,5 +1,5 @@
 -- The role for people and dashboards: it sees the views and nothing else.
--- A role belongs to the whole cluster, so another database may have made it already.
+-- A role belongs to the whole cluster: another database may have made it, or makes it right now.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'harvester_reader') then
@@ -7,6 +7,8 @@ begin
         comment on role harvester_reader is
             'may read the views of schema harvester, and nothing else';
     end if;
+exception
+    when duplicate_object or unique_violation then null;
 end
 $$;
 

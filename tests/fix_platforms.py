@@ -176,15 +176,16 @@ async def staged(
     platform: str,
     pool: Pool,
     *,
-    quirk: str = "as documented",
+    quirk: str | None = None,
 ) -> AsyncIterator[Stage]:
-    """Raises LookupError where the platform has no fake."""
+    """Without a `quirk` in the way of its documents. Raises LookupError where there is no fake."""
     # An import reads files, which is nothing for the loop.
     simulated = await asyncio.to_thread(fakes.simulated, platform)
     await asyncio.to_thread(platforms.adapter, platform)
+    switches = simulated.QUIRKS[quirk or next(iter(simulated.QUIRKS))]
     clock = HandClock(NOW)
     world = world_at(clock)
-    async with simulated.serve(world, switches=simulated.QUIRKS[quirk]) as fake:
+    async with simulated.serve(world, switches=switches) as fake:
         made = adapter(platform, simulated.options(world.tenants["acme"], fake.url))
         client = Client(
             fake.url,
@@ -199,11 +200,11 @@ async def staged(
             yield Stage(platform, fake, world, clock, made, client, pool, tenant_id)
 
 
-def says(text: str) -> Kind:
-    """Other words than the honest ones, under the same status."""
+def says(text: str, status: int = 200) -> Kind:
+    """Other words than the honest ones."""
 
     async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
-        return web.json_response(text=text)
+        return web.json_response(text=text, status=status)
 
     return kind
 

@@ -7,7 +7,8 @@ answer is in the vault before anybody uses its access token.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,13 +108,15 @@ class Keeper:
                 return self._held.token  # renewed while we waited
             if self._trouble:
                 self._trouble.check(now)
-            try:
-                self._held = await self._obtain(used, now)
-            except PlatformError as error:
-                self._trouble = Trouble.after(self._trouble, error, now)
-                raise
-            self._trouble = None
-            return self._held.token
+            return await _to_its_end(self._renew(used, now))
+
+    async def _renew(self, used: Token | None, now: datetime) -> Token:
+        try:
+            self._held = await self._obtain(used, now)
+        except PlatformError as error:
+            self._trouble = Trouble.after(self._trouble, error, now)
+            raise
+        return self._held.token
 
     async def _obtain(self, used: Token | None, now: datetime) -> Held:
         fence = await self._vault.take()
@@ -191,6 +194,18 @@ class Reads(Protocol):
     """One GET with a bearer token, as `client` offers it."""
 
     async def get(self, url_or_path: str, params: Params | None, bearer: str) -> object: ...
+
+
+async def _to_its_end(asked: Coroutine[None, None, Token]) -> Token:
+    """Whoever asks may be cancelled, and the call goes on: if it broke off, nobody could tell
+    whether the refresh token was used up, or would learn that the password is wrong."""
+    call = asyncio.create_task(asked)
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        with suppress(Exception):
+            await call
+        raise
 
 
 async def _in_time(asked: Awaitable[Token]) -> Token:

@@ -1,7 +1,8 @@
 """What an adapter is: the one thing that differs from platform to platform.
 
 A new platform is one file beside this one with a class `Adapter(Platform)`, and its fake in
-`simulator/`. `docs/platforms/NAME.md` says what it relies on and how firmly that is known.
+`simulator/` (see `simulator/fakes.py`): the contract tests find both. `docs/platforms/NAME.md`
+says what it relies on and how firmly that is known.
 """
 
 from abc import ABC, abstractmethod

@@ -36,8 +36,8 @@ class Fake(Protocol):
 class Simulated(Protocol):
     """The module of a fake.
 
-    `QUIRKS` are all ways in which the platform may answer from deployment to deployment, each one
-    the truth: order, bounds, caps, spellings, lives of tokens.
+    `QUIRKS` are all ways in which the platform may answer from deployment to deployment, the
+    documented one first: order, bounds, caps, spellings, lives of tokens. Each tells the truth.
     """
 
     QUIRKS: Mapping[str, Any]

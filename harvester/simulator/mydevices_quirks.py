@@ -42,6 +42,9 @@ QUIRKS: Mapping[str, Switches] = {
     "capped": Switches(page_cap=50),
     "capped, oldest first": Switches(page_cap=50, newest_first=False),
     "capped, exclusive bounds": Switches(page_cap=64, start_inclusive=False, end_inclusive=False),
+    "capped, exclusive bounds, oldest first": Switches(
+        page_cap=50, newest_first=False, start_inclusive=False, end_inclusive=False
+    ),
     "cursor": Switches(page_cap=7, cursor=True),
     "cursor, oldest first": Switches(page_cap=7, cursor=True, newest_first=False),
     "channels as numbers": Switches(channel_as="int"),

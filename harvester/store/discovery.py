@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from harvester.model import Channel, Discovered, Meaning
 from harvester.store.catalog import Ids
@@ -64,15 +64,14 @@ from unnest($1::int[], $2::int[], $3::text[], $4::text[])
      as stated(device_id, series_id, stated_type, stated_unit)
 where i.device_id = stated.device_id and i.series_id = stated.series_id
   and upper_inf(i.valid) and (lower_inf(i.valid) or lower(i.valid) < $5)
-  and (i.stated_type, i.stated_unit) is distinct from (stated.stated_type, stated.stated_unit)
+  and (i.stated_type <> stated.stated_type or i.stated_unit <> stated.stated_unit)
 """
 
-# The platform says the same, and we believe something else of it now: all of its time is seen
-# anew. Where we believe nothing, what a person believed stays.
+# We believe something else of the same words now, or of words said at last: all of its time is
+# seen anew. Where we believe nothing, what a person believed stays.
 _INTERPRETATIONS_MENDED = """
 update harvester_data.interpretation i
-set stated_type = stated.stated_type, stated_unit = stated.stated_unit,
-    quantity = stated.quantity, unit = stated.unit, scale = stated.scale,
+set quantity = stated.quantity, unit = stated.unit, scale = stated.scale,
     "offset" = stated."offset", enumeration = coalesce(stated.enumeration, i.enumeration),
     believed_from = $10
 from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[],
@@ -81,19 +80,24 @@ from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[]
                enumeration)
 where i.device_id = stated.device_id and i.series_id = stated.series_id and upper_inf(i.valid)
   and (stated.quantity is not null
-       or (i.stated_type, i.stated_unit)
-          is distinct from (stated.stated_type, stated.stated_unit))
-  and (i.stated_type, i.stated_unit, i.quantity, i.unit, i.scale, i."offset", i.enumeration)
-      is distinct from (stated.stated_type, stated.stated_unit, stated.quantity, stated.unit,
-                        stated.scale, stated."offset",
+       or i.stated_type <> stated.stated_type or i.stated_unit <> stated.stated_unit)
+  and (i.quantity, i.unit, i.scale, i."offset", i.enumeration)
+      is distinct from (stated.quantity, stated.unit, stated.scale, stated."offset",
                         coalesce(stated.enumeration, i.enumeration))
 """
 
-_INTERPRETATIONS_LABELLED = """
-update harvester_data.interpretation i set label = stated.label
-from unnest($1::int[], $2::int[], $3::text[]) as stated(device_id, series_id, label)
+_WORDS_KEPT = """
+update harvester_data.interpretation i
+set label = coalesce(stated.label, i.label),
+    stated_type = coalesce(stated.stated_type, i.stated_type),
+    stated_unit = coalesce(stated.stated_unit, i.stated_unit)
+from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[])
+     as stated(device_id, series_id, label, stated_type, stated_unit)
 where i.device_id = stated.device_id and i.series_id = stated.series_id and upper_inf(i.valid)
-  and stated.label <> coalesce(i.label, '')
+  and (i.label, i.stated_type, i.stated_unit)
+      is distinct from (coalesce(stated.label, i.label),
+                        coalesce(stated.stated_type, i.stated_type),
+                        coalesce(stated.stated_unit, i.stated_unit))
 """
 
 _INTERPRETATIONS_OPENED = """
@@ -185,25 +189,12 @@ async def _save_feeds(
         await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
 
 
-class _Stated(NamedTuple):
-    """What is said of a series, and what we believe it means."""
-
-    device_id: int
-    series_id: int
-    label: str | None
-    type: str | None
-    unit: str | None
-    meaning: Meaning | None
-
-    def believed(self) -> tuple[object, ...]:
-        if self.meaning is None:
-            return (None, None, 1.0, 0.0, None)
-        meant = self.meaning
-        return (meant.quantity, meant.unit, meant.scale, meant.offset, meant.enumeration)
+_Stated = tuple[object, ...]
+"""device_id, series_id, label, stated type and unit; quantity, unit, scale, offset, enumeration"""
 
 
 async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]:
-    """What is said of each series. Nothing said takes nothing back."""
+    """What is said of each series and believed of it. Nothing said takes nothing back."""
     said = {
         (finding.found.device.identifier, channel.name): (channel, meaning)
         for finding in discovery.findings
@@ -211,24 +202,29 @@ async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]
         if channel.type or channel.unit or channel.label
     }
     series = await ids.series(lease, said, discovery.now)
-    stated = [
-        _Stated(*series[key], channel.label, channel.type, channel.unit, meaning)
-        for key, (channel, meaning) in said.items()
-        if key in series
-    ]
-    return sorted(stated, key=lambda each: each[:2])
+    keys = sorted(series, key=series.__getitem__)
+    return [(*series[key], *_words(said[key][0]), *_believed(said[key][1])) for key in keys]
+
+
+def _words(channel: Channel) -> tuple[str | None, ...]:
+    return (channel.label or None, channel.type or None, channel.unit or None)
+
+
+def _believed(meaning: Meaning | None) -> tuple[object, ...]:
+    if meaning is None:
+        return (None, None, 1.0, 0.0, None)
+    return (meaning.quantity, meaning.unit, meaning.scale, meaning.offset, meaning.enumeration)
 
 
 async def _save_interpretations(
     connection: Connection, stated: list[_Stated], now: datetime
 ) -> None:
-    full = [each for each in stated if each.type or each.unit]
-    keyed = _columns([(*each[:2], *each[3:5], *each.believed()) for each in full], 9)
-    await connection.execute(_INTERPRETATIONS_CLOSED, *keyed[:4], now)
-    await connection.execute(_INTERPRETATIONS_MENDED, *keyed, now)
-    await connection.execute(_INTERPRETATIONS_LABELLED, *_columns(stated, 3))
-    opened = _columns([(*each[:5], *each.believed()) for each in stated], 10)
-    await connection.execute(_INTERPRETATIONS_OPENED, *opened, now)
+    device_ids, series_ids, labels, types, units, *believed = _columns(stated, 10)
+    series, words = (device_ids, series_ids), (types, units)
+    await connection.execute(_INTERPRETATIONS_CLOSED, *series, *words, now)
+    await connection.execute(_INTERPRETATIONS_MENDED, *series, *words, *believed, now)
+    await connection.execute(_WORDS_KEPT, *series, labels, *words)
+    await connection.execute(_INTERPRETATIONS_OPENED, *series, labels, *words, *believed, now)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from fix_platforms import NOW, Gate, Stage, login, staged, token_failures
+from fix_platforms import NOW, Stage, login, staged, token_failures
 from prometheus_client import REGISTRY
 
-from harvester import auth
 from harvester.auth import Keeper
 from harvester.auth.held import FIRST_BACKOFF, LONGEST_BACKOFF
 from harvester.errors import (
@@ -18,7 +17,6 @@ from harvester.errors import (
     PlatformError,
     ServerFailed,
     Throttled,
-    Unreachable,
 )
 from harvester.model import Credentials, Token
 from harvester.simulator.faults import Answer, Fault, html_page, refuse
@@ -227,19 +225,6 @@ async def test_a_token_serves_to_its_end_while_it_cannot_be_renewed(stage: Stage
     stage.clock.set(token.expires_at)
     with pytest.raises(ServerFailed):
         await keeper.token()
-
-
-async def test_a_call_that_hangs_is_given_up_before_another_instance_may_begin(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(auth, "LONGEST_CALL", 0.05)
-    keeper, gate = await stage.keeper(), Gate()
-    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
-    with pytest.raises(Unreachable):
-        await keeper.token()
-    gate.open.set()
-    stage.clock.advance(FIRST_BACKOFF)
-    assert await keeper.token()
 
 
 async def test_the_tenants_own_client_logs_in_again_by_its_secret(stage: Stage) -> None:

@@ -27,6 +27,8 @@ from harvester.vault import KeyRing
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
+WRONG = "wr&ng pässword"
+
 
 @pytest.fixture
 async def stage(pool: "Pool") -> AsyncIterator[Stage]:
@@ -122,14 +124,15 @@ class Wiretap:
 
     def __init__(self, stage: Stage) -> None:
         self.secrets = {stage.tenant.user_client.secret, stage.tenant.admin_client.secret}
-        self.secrets |= {user.password for user in stage.tenant.users}
+        self.secrets |= {user.password for user in stage.tenant.users} | {WRONG}
 
     async def __call__(self, request: web.Request, honest: Answer) -> web.StreamResponse:
         answer = await honest(request)
         assert isinstance(answer, web.Response) and answer.text
         told = json.loads(answer.text)
         for token in (told["access_token"], told["refresh_token"]):
-            self.secrets |= {token, *token.split(".")[1:]}
+            body = token.partition(".")[2]  # what stands before is the same for all
+            self.secrets |= {body[at : at + 24] for at in range(0, len(body) - 24, 24)}
         return answer
 
     def heard_in(self, text: str) -> set[str]:
@@ -141,7 +144,8 @@ class Wiretap:
 async def live(stage: Stage) -> list[object]:
     """Weeks of an account with all that can go wrong; what it shows of itself, and its errors."""
     shown: list[object] = [stage.adapter, stage.client, stage.ring, stage]
-    for credentials in (login(stage.ana), Credentials(None), Credentials("nobody")):
+    typo = login(stage.tenant.users[1], WRONG)
+    for credentials in (login(stage.ana), Credentials(None), Credentials("nobody"), typo):
         keeper = await stage.keeper(credentials)
         api = AccountApi(keeper, stage.client)
         for kind in (None, refuse(401), refuse(403), html_page(), garbled):
@@ -159,7 +163,7 @@ async def live(stage: Stage) -> list[object]:
 
 async def garbled(request: web.Request, _honest: Answer) -> web.StreamResponse:
     """A debug page: it says again what it was sent."""
-    said = f"{request.headers} {await request.text()}"
+    said = f"{request.headers.get('Authorization')} {await request.text()}"
     return web.Response(text=said, content_type="text/html", status=200)
 
 

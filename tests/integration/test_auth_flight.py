@@ -1,0 +1,120 @@
+"""One token call of an account is in flight, and what comes of it is not lost: neither to those who
+wait for it, nor to another instance."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from fix_platforms import NOW, Gate, Stage, login, staged
+
+from harvester import auth
+from harvester.auth.held import FIRST_BACKOFF
+from harvester.errors import CredentialRefused, TokenError, Unreachable
+from harvester.simulator.faults import Fault
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+TOKEN_CALL = "/oauth/token"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def stage(pool: "Pool") -> AsyncIterator[Stage]:
+    async with staged("mydevices", pool, quirk="rotating refresh tokens") as stage:
+        yield stage
+
+
+async def test_a_call_that_hangs_is_given_up_before_another_instance_may_begin(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "LONGEST_CALL", 0.05)
+    keeper, gate = await stage.keeper(), Gate()
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    with pytest.raises(Unreachable):
+        await keeper.token()
+    gate.open.set()
+    stage.clock.advance(FIRST_BACKOFF)
+    assert await keeper.token()
+
+
+async def test_who_asks_may_be_cancelled_and_the_call_goes_on(stage: Stage) -> None:
+    keeper, gate = await stage.keeper(), Gate()
+    first = await keeper.token()
+    stage.clock.advance(DAY)
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    asking = [asyncio.create_task(keeper.token()) for _ in range(3)]
+    await gate.arrived.wait()
+    asking[0].cancel()
+    gate.open.set()
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(told[0], asyncio.CancelledError)
+    assert told[1] is told[2] is await keeper.token() is not first
+    assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
+    assert stage.fake.violations == []
+
+
+async def test_a_refusal_that_nobody_waited_for_is_known(stage: Stage) -> None:
+    keeper, gate = await stage.keeper(login(stage.ana, "wrong")), Gate()
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    asking = asyncio.create_task(keeper.token())
+    await gate.arrived.wait()
+    asking.cancel()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(CredentialRefused):
+        await keeper.token()
+    assert stage.calls() == 1
+
+
+async def test_of_two_instances_one_asks_and_the_other_adopts_what_it_saved(stage: Stage) -> None:
+    one, two, gate = await stage.keeper(), await stage.keeper(owner="two"), Gate()
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    asking = asyncio.create_task(one.token())
+    await gate.arrived.wait()
+    with pytest.raises(TokenError) as held:
+        await two.token()
+    assert held.value.reason == "held"
+    gate.open.set()
+    token = await asking
+    stage.clock.advance(FIRST_BACKOFF)
+    assert await two.token() == token
+    assert stage.fake.token_calls == {"password": 1}
+
+
+async def test_however_many_ask_in_both_instances_one_call_is_made(stage: Stage) -> None:
+    keepers = [await stage.keeper(owner=str(n % 2)) for n in range(2)]
+    asking = (keepers[n % 2].token() for n in range(50))
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    assert stage.fake.token_calls == {"password": 1}
+    assert {getattr(each, "reason", None) for each in told} <= {None, "held"}
+
+
+async def test_an_instance_adopts_a_renewal_although_the_lease_is_not_its_own(
+    stage: Stage,
+) -> None:
+    one, two = await stage.keeper(), await stage.keeper(owner="two")
+    first, adopted = await one.token(), await two.token()
+    assert adopted == first
+    second = await one.replace(first)
+    assert await two.replace(adopted) == second
+    assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
+
+
+async def test_who_was_too_slow_with_a_renewal_takes_the_other_instances(stage: Stage) -> None:
+    one, two, gate = await stage.keeper(), await stage.keeper(owner="two"), Gate()
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    asking = asyncio.create_task(one.token())
+    await gate.arrived.wait()
+    await stage.pool.execute("update harvester_data.account_lease set until = '-infinity'")
+    token = await two.token()
+    gate.open.set()
+    with pytest.raises(TokenError) as held:
+        await asking
+    assert held.value.reason == "held"
+    stage.clock.advance(FIRST_BACKOFF)
+    assert await one.token() == token
+    assert stage.clock.now() == NOW + FIRST_BACKOFF
