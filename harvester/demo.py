@@ -6,6 +6,7 @@ Everything lives in a temporary folder and on loopback, and is gone at the end.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ from harvester import config, logs, service
 from harvester.clock import SystemClock
 from harvester.errors import UserError
 from harvester.simulator.clock import RealClock
-from harvester.simulator.mydevices import serve
+from harvester.simulator.fakes import Secret, simulated
+from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 HISTORY = timedelta(hours=24)
 SEED = "demo"
+PLATFORM = "mydevices"
 
 Key = tuple[str, str, str, datetime]
 """tenant, device, channel, instant"""
@@ -40,17 +43,11 @@ Facts = Mapping[Key, float | str]
 _TENANT = """
 [[tenant]]
 name = "{name}"
-platform = "mydevices"
+platform = "{platform}"
 interval = "{interval}"
 history = "{history}"
 [tenant.options]
-base_url = "{url}"
-client_id = "{user_client}"
-client_secret = {{ file = "{name}.client" }}
-auth_url = "{url}/auth"
-realm = "{name}"
-admin_client_id = "{admin_client}"
-admin_client_secret = {{ file = "{name}.admin" }}
+{options}
 """
 _ACCOUNT = """
 [[tenant.account]]
@@ -84,27 +81,34 @@ def configure(
     `history` should be longer than the world is old, as it ends when the daemon begins.
     """
     text = f'state_directory = "state"\n{head}\n[web]\nport = 0\n'
+    secrets: dict[str, str] = {}
     for tenant in world.tenants.values():
+        options = simulated(PLATFORM).options(tenant, url)
+        for key, value in options.items():
+            if isinstance(value, Secret):
+                secrets[f"{tenant.name}.{key}"] = value
         text += _TENANT.format(
             name=tenant.name,
+            platform=PLATFORM,
             interval=interval,
             history=history,
-            url=url,
-            user_client=tenant.user_client.id,
-            admin_client=tenant.admin_client.id,
+            options="\n".join(_option(tenant, *option) for option in options.items()),
         )
-        secrets = {
-            f"{tenant.name}.client": tenant.user_client.secret,
-            f"{tenant.name}.admin": tenant.admin_client.secret,
-        }
         for user in tenant.users:
             text += _ACCOUNT.format(user=user.name)
             secrets[user.name] = user.password
-        for name, secret in secrets.items():
-            (folder / name).write_text(secret, "utf-8")
+    for name, secret in secrets.items():
+        (folder / name).write_text(secret, "utf-8")
     path = folder / "config.toml"
     path.write_text(text, "utf-8")
     return path
+
+
+def _option(tenant: Tenant, key: str, value: object) -> str:
+    """A line of TOML, which writes these values as JSON does; a secret stands in a file."""
+    if isinstance(value, Secret):
+        return f'{key} = {{ file = "{tenant.name}.{key}" }}'
+    return f"{key} = {json.dumps(value)}"
 
 
 def published(world: World, as_of: datetime) -> dict[Key, float | str]:
@@ -171,7 +175,7 @@ async def run(once: bool) -> int:
     began = SystemClock().now()
     world = World(SEED, RealClock(), began - HISTORY)
     with tempfile.TemporaryDirectory(prefix="harvester-demo-") as folder:
-        async with serve(world) as fake:
+        async with simulated(PLATFORM).serve(world) as fake:
             path = configure(world, fake.url, Path(folder))
             settings = await asyncio.to_thread(config.load, path)
             if once:

@@ -119,16 +119,16 @@ class Keeper:
         return self._held.token
 
     async def _obtain(self, used: Token | None, now: datetime) -> Held:
-        fence = await self._vault.take()
-        held = await self._vault.load()
-        if held and not held.due(now) and not _same(held.token, used):
-            return held  # from before a restart, or renewed by another instance
-        if fence is None:
-            raise elsewhere(self._account)
-        token = await self._ask(held.token if held else None, now)
-        held = Held(token, now, held.generation + 1 if held else 1)
-        await self._vault.save(fence, held)
-        return held
+        async with self._vault.lease() as fence:
+            held = await self._vault.load()
+            if held and not held.due(now) and not _same(held.token, used):
+                return held  # from before a restart, or renewed by another instance
+            if fence is None:
+                raise elsewhere(self._account)
+            token = await self._ask(held.token if held else None, now)
+            held = Held(token, now, held.generation + 1 if held else 1)
+            await self._vault.save(fence, held)
+            return held
 
     async def _ask(self, last: Token | None, now: datetime) -> Token:
         if last and _renewable(last, now):

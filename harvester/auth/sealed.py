@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from harvester.auth.held import Account, Held
-from harvester.errors import Fenced, SealBroken, TokenError
+from harvester.errors import Fenced, SealBroken, StoreUnavailable, TokenError
 from harvester.model import Token
 from harvester.store import leases, tokens
 from harvester.vault import Context, KeyRing, Sealed
@@ -30,12 +32,17 @@ class Vault:
         self._pool = pool
         self._ring = ring
 
-    async def take(self) -> int | None:
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[int | None]:
         """The fence under which we alone may renew; None where another instance does."""
-        account = self._account
-        return await leases.take_account(
-            self._pool, account.account_id, account.owner, RENEWAL_LASTS
-        )
+        account_id, owner = self._account.account_id, self._account.owner
+        fence = await leases.take_account(self._pool, account_id, owner, RENEWAL_LASTS)
+        try:
+            yield fence
+        finally:
+            if fence is not None:
+                with suppress(StoreUnavailable):  # then it ends by itself
+                    await leases.release_account(self._pool, account_id, fence)
 
     async def load(self) -> Held | None:
         """The newest token, where there is one; one that our keys do not open is long due."""

@@ -55,6 +55,10 @@ where lease.until < now() or lease.owner = excluded.owner
 returning fence
 """
 
+_RELEASE_ACCOUNT = """
+update harvester_data.account_lease set until = '-infinity' where account_id = $1 and fence = $2
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -99,3 +103,9 @@ async def take_account(pool: Pool, account_id: int, owner: str, lasts: timedelta
     with translated():
         fence: int | None = await pool.fetchval(_TAKE_ACCOUNT, account_id, owner, lasts)
         return fence
+
+
+async def release_account(pool: Pool, account_id: int, fence: int) -> None:
+    """Let another instance renew the account at once."""
+    with translated():
+        await pool.execute(_RELEASE_ACCOUNT, account_id, fence)

@@ -28,7 +28,7 @@ def edited(old: str, new: str) -> Edit:
 
 
 def without_secret(config_file: Path) -> None:
-    (config_file.parent / "acme.client").unlink()
+    (config_file.parent / "acme.client_secret").unlink()
 
 
 def with_wrong_database_password(config_file: Path) -> None:
@@ -40,7 +40,7 @@ def with_wrong_database_password(config_file: Path) -> None:
     [
         (edited("interval", "intervall"), EX_CONFIG, ["config.toml", "acme", "interval"]),
         (edited('"5s"', '"soon"'), EX_CONFIG, ["config.toml", "acme", "interval", "5m"]),
-        (without_secret, EX_CONFIG, ["acme.client", "client_secret"]),
+        (without_secret, EX_CONFIG, ["acme.client_secret", "client_secret"]),
         (edited("http://127.0.0.1", "http://192.0.2.1"), EX_CONFIG, ["base_url", "https"]),
         (edited("@127.0.0.1:", "@127.0.0.1:1"), EX_CONFIG, ["database.dsn", "port"]),
         (edited("@127.0.0.1:", "@127.0.0.2:"), EX_UNAVAILABLE, ["database.dsn", "127.0.0.2:"]),

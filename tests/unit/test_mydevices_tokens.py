@@ -206,7 +206,7 @@ async def test_a_refused_client_is_not_taken_for_a_bad_password(error: str, word
 
 @pytest.mark.parametrize(("words", "reason"), OF_THE_REFRESH_TOKEN)
 async def test_a_spent_refresh_token_leaves_the_password_to_try(words: str, reason: str) -> None:
-    for told in (keycloak(400, "invalid_grant", words), boom(400, words)):
+    for told in (keycloak(400, "invalid_grant", words), boom(401, words)):
         renewing = adapter().renew(ToldExchange(told), OLD, NOW)
         assert await refusal(renewing) == (RenewalRefused, reason)
 
@@ -239,6 +239,16 @@ async def test_a_proxys_page_says_nothing_of_a_credential(status: int) -> None:
             await asked
 
 
+@pytest.mark.parametrize(
+    "told", [boom(403, "Forbidden"), boom(400, "Limit Exceeded"), boom(404, "Not Found")]
+)
+async def test_a_gateways_own_refusal_says_nothing_of_the_credential(told: Told) -> None:
+    exchange = ToldExchange(told)
+    for asked in (adapter().login(exchange, ANA, NOW), adapter().renew(exchange, OLD, NOW)):
+        with pytest.raises(Malformed):
+            await asked
+
+
 async def test_what_passes_is_handed_on_as_it_is() -> None:
     told = Throttled("slow down", timedelta(seconds=9))
     with pytest.raises(Throttled) as caught:
@@ -246,7 +256,7 @@ async def test_what_passes_is_handed_on_as_it_is() -> None:
     assert caught.value is told
 
 
-@pytest.mark.parametrize("told", [keycloak(400, "hunter2", "hunter2"), boom(401, "hunter2")])
+@pytest.mark.parametrize("told", [keycloak(400, "invalid_grant", "hunter2"), boom(401, "hunter2")])
 async def test_a_refusal_repeats_no_word_of_the_platform(told: Told) -> None:
     exchange = ToldExchange(told)
     for asked in (adapter().login(exchange, ANA, NOW), adapter().renew(exchange, OLD, NOW)):

@@ -168,25 +168,30 @@ def _end(lifetime: object, now: datetime) -> datetime | None:
 def _login_refused(refusal: RequestRefused, otherwise: str = "bad_credentials") -> PlatformError:
     error, words = _said(refusal)
     reason = _reason(REFUSED, error, words)
-    if reason is None and (error == "invalid_grant" or refusal.status == 401):
+    if reason is None and _is_of_the_credential(refusal, error):
         reason = otherwise
-    if reason is None and not words:
+    if reason is None:
         return _not_its_words(refusal)
-    reason = reason or "client_rejected"
     return CredentialRefused(f"login refused with {refusal.status}: {reason}", reason)
 
 
 def _renewal_refused(refusal: RequestRefused) -> PlatformError:
     error, words = _said(refusal)
-    if not words and refusal.status != 401:
-        return _not_its_words(refusal)
     spent = _reason(SPENT, error, words)
     definite = _reason(REFUSED, error, words)
     if definite and not spent:
         message = f"renewal refused with {refusal.status}: {definite}"
         return CredentialRefused(message, definite)
+    if not spent and not _is_of_the_credential(refusal, error):
+        return _not_its_words(refusal)
     reason = spent or RenewalRefused.reason
     return RenewalRefused(f"renewal refused with {refusal.status}: {reason}", reason)
+
+
+def _is_of_the_credential(refusal: RequestRefused, error: str) -> bool:
+    """Whether new words are about it. Of a throttle's or a firewall's 4xx that would be wrong: a
+    good account would be tried no more."""
+    return error == "invalid_grant" or refusal.status == 401
 
 
 def _not_its_words(refusal: RequestRefused) -> Malformed:
