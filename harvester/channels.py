@@ -74,7 +74,7 @@ def _rejected_reading(reading: Reading) -> Rejection:
         channel=reading.channel,
         reason="same_instant",
         stated_instant=reading.instant.isoformat(),
-        value=_shown(reading.value),
+        value=shown(reading.value),
     )
 
 
@@ -129,7 +129,7 @@ def described(found: Discovered) -> Discovered | None:
 
 
 def _word(text: str | None) -> str | None:
-    return None if text is None else _shown(text, LONGEST_NAME)
+    return None if text is None else shown(text, LONGEST_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +184,17 @@ def _storable(text: str, longest: int) -> bool:
 
 
 def _rejection(sample: Sample, reason: str) -> Rejection:
-    stated = sample.instant.isoformat() if sample.instant else _shown(sample.stated_instant)
+    stated = sample.instant.isoformat() if sample.instant else shown(sample.stated_instant)
     return Rejection(
-        device=_shown(sample.device, LONGEST_NAME),
-        channel=_shown(sample.channel, LONGEST_NAME),
+        device=shown(sample.device, LONGEST_NAME),
+        channel=shown(sample.channel, LONGEST_NAME),
         reason=reason,
         stated_instant=stated,
-        value=_shown(sample.value),
+        value=shown(sample.value),
     )
 
 
-def _shown(value: object, longest: int = 1000) -> str:
+def shown(value: object, longest: int = 1000) -> str:
     """Anything a platform said, as short storable text: strings as they are, the rest as JSON."""
     try:
         text = value if isinstance(value, str) else json.dumps(value, default=str)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harvester import config, logs, service
-from harvester.errors import UserError
+from harvester.errors import DatabaseError, StoreUnavailable, UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,3 +44,6 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"harvester: {error}", err=True)
         sys.exit(error.exit_code)
+    except StoreUnavailable as error:  # gone again before the first tick
+        typer.echo(f"harvester: {error}", err=True)
+        sys.exit(DatabaseError.exit_code)

@@ -37,7 +37,7 @@ from harvester.errors import (
     Unreachable,
 )
 
-LARGEST_BODY = 16 * 2**20  # bytes of an answer, decompressed
+LARGEST_BODY = 4 * 2**20  # bytes of an answer, decompressed: decoded, it is ten times that
 CONNECT_SECONDS = 30.0  # for the name, the connection and TLS together
 READ_SECONDS = 120.0  # without a byte; some platforms think that long
 WHOLE_SECONDS = 600.0  # or an answer that drips would hold its slot for ever

@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from harvester.clock import Clock
+from harvester.errors import HarvesterError
 from harvester.logs import Failures
 
 log = structlog.stdlib.get_logger(__name__)
@@ -125,6 +126,8 @@ class Scheduler:
     async def _run(self, name: str, job: Job) -> None:
         try:
             await job()
+        except HarvesterError as error:  # foreseen: told in a sentence
+            self._failures.failing(name, type(error).__name__, error=str(error))
         except Exception as error:  # the last place that can: a schedule outlives its jobs' errors
             self._failures.failing(name, type(error).__name__, exc_info=error)
         else:

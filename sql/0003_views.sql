@@ -107,6 +107,19 @@ left join harvester_data.interpretation i
 
 comment on view harvester.latest_readings is
     'The newest reading of each series; columns as in harvester.readings.';
+do $$
+declare
+    said record;
+begin
+    for said in
+        select attname, col_description(attrelid, attnum) as words
+        from pg_attribute where attrelid = 'harvester.readings'::regclass
+    loop
+        execute format('comment on column harvester.latest_readings.%I is %L',
+                       said.attname, said.words);
+    end loop;
+end
+$$;
 
 create view harvester.coverage as
 select t.name as tenant,

@@ -39,6 +39,18 @@ class Running:
         with _told(self._gate.parent), locks.gate(self._gate):
             _leave(self._cluster, use)
 
+    def keep(self) -> None:
+        """Start the server anew where it died, once what remains of it is gone.
+
+        Raises EmbeddedPostgresError where it cannot be had, or not at the same port.
+        """
+        with _told(self._gate.parent), locks.gate(self._gate):
+            if self._use is not None and self._cluster.serve() != self.server.port:
+                raise EmbeddedPostgresError(
+                    f"The embedded Postgres of {self._gate.parent} died, and another program took "
+                    f"its port {self.server.port} meanwhile: start harvester again."
+                )
+
     def __enter__(self) -> Self:
         return self
 

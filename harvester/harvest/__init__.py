@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester.clock import Clock
@@ -33,33 +33,52 @@ AT_ONCE = 8
 class Harvest:
     """Pulls the readings of one tenant."""
 
-    def __init__(self, work: Work, pool: Pool, partitions: Partitions, clock: Clock) -> None:
+    def __init__(
+        self,
+        work: Work,
+        pool: Pool,
+        partitions: Partitions,
+        clock: Clock,
+        stopping: asyncio.Event,
+    ) -> None:
         ids = Ids(pool)
         self._work = work
         self._pool = pool
         self._clock = clock
+        self._stopping = stopping
         self._discovering = Discovering(work, pool, ids)
         self._writer = Writer(pool, work.tenant, ids, partitions)
         self._begin_after = 0
-        """Feeds up to this one were done when the last tick ran out of time."""
+        """The last feed that was begun when the last tick ran out of time."""
 
-    async def tick(self, lease: Lease, now: datetime, deadline: datetime) -> bool:
-        """Do what is due at `now`, until `deadline`; whether all of it was done.
+    async def tick(self, lease: Lease, now: datetime, longest: timedelta) -> bool:
+        """Do what is due at `now`, for as long as that; whether all of it was done.
 
         Raises Fenced and StoreUnavailable: nothing more can be done for this tenant now.
         """
-        tick = Tick(self._work, self._pool, self._writer, lease, self._clock, now, deadline)
         done = await self._discovering.tick(lease, now)
+        tick = self._tick(lease, now, longest)
         async for page in self._pages(lease, now):
-            undone = await _run([Pulling(tick, due) for due in page])
-            done = done and not undone
-            if tick.is_late:
-                self._begin_after = min(undone, default=page[-1].feed_id + 1) - 1
+            done = await self._run(tick, [Pulling(tick, due) for due in page]) and done
+            if tick.is_over:
                 return False
         self._begin_after = 0
         if done:
             await feeds.succeeded(self._pool, lease, STREAM, now)
         return done
+
+    def _tick(self, lease: Lease, now: datetime, longest: timedelta) -> Tick:
+        return Tick(
+            work=self._work,
+            pool=self._pool,
+            writer=self._writer,
+            lease=lease,
+            clock=self._clock,
+            now=now,
+            # From here on: a discovery that takes long must not leave the feeds without time.
+            deadline=self._clock.now() + longest,
+            stopping=self._stopping,
+        )
 
     async def _pages(self, lease: Lease, now: datetime) -> AsyncIterator[list[DueFeed]]:
         """All feeds once, beginning where the last tick ran out of time."""
@@ -70,20 +89,23 @@ class Harvest:
                 yield page
                 after = page[-1].feed_id
 
+    async def _run(self, tick: Tick, pullings: list[Pulling]) -> bool:
+        """Run them, some at once; whether all of them did all that was due."""
+        waiting = iter(pullings)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._work_off(tick, waiting)) for _ in range(AT_ONCE)]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return all(task.result() for task in tasks)
 
-async def _run(pullings: list[Pulling]) -> list[int]:
-    """Run them, some at once; the ids of the feeds that were not done, or not in full."""
-    undone: list[int] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            waiting = iter(pullings)
-            for _ in range(AT_ONCE):
-                group.create_task(_work_off(waiting, undone))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return undone
-
-
-async def _work_off(waiting: Iterator[Pulling], undone: list[int]) -> None:
-    # `waiting` is shared: each takes the next one when it is done with its last.
-    undone += [pulling.feed_id for pulling in waiting if not await pulling.run()]
+    async def _work_off(self, tick: Tick, waiting: Iterator[Pulling]) -> bool:
+        done = True
+        # `waiting` is shared: each takes the next one when it is done with its last.
+        for pulling in waiting:
+            if tick.is_over:
+                return False
+            # A long backfill, or a feed that always fails, is not what the next tick begins with.
+            self._begin_after = pulling.feed_id
+            done = await pulling.run() and done
+        return done

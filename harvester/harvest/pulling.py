@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -54,10 +55,12 @@ class Tick:
     clock: Clock
     now: datetime
     deadline: datetime
+    stopping: asyncio.Event
 
     @property
-    def is_late(self) -> bool:
-        return self.clock.now() >= self.deadline
+    def is_over(self) -> bool:
+        """Whether no more windows are begun: the time is up, or the daemon is being stopped."""
+        return self.stopping.is_set() or self.clock.now() >= self.deadline
 
 
 class Pulling:
@@ -89,17 +92,17 @@ class Pulling:
         return f"{self._tick.work.tenant} feed {self._due.feed.key}"
 
     async def _through_any_account(self) -> bool:
-        """An account that lost sight of the feed, or its token, makes room for the next."""
+        """An account that lost sight of the feed, or its token, makes room for the next.
+
+        What it lost for good the next discovery will tell: a 404 may be a platform's bad minute.
+        """
         for account_id in self._due.accounts:
-            seat = self._tick.work.seats[account_id]
+            seat = self._tick.work.seats.get(account_id)
+            if seat is None:  # found by another instance, which was told of more accounts
+                continue
             try:
                 return await self._through(seat)
-            except Forbidden as error:
-                self._error = error
-                await feeds.lost_sight(
-                    self._tick.pool, self._tick.lease, self._due.feed_id, account_id
-                )
-            except TokenError as error:
+            except (Forbidden, TokenError) as error:
                 self._error = error
             except PlatformError as error:
                 self._error = error
@@ -124,7 +127,7 @@ class Pulling:
 
     async def _try_window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> bool:
         """Whether the window was covered. What costs no more than this window is not raised."""
-        if self._tick.is_late:
+        if self._tick.is_over:
             return False
         try:
             await self._window(seat, window, fresh, covers)
@@ -195,6 +198,6 @@ class Pulling:
             self._tick.pool,
             self._tick.lease,
             self._due.feed_id,
-            f"{reason}: {error}",
+            channels.shown(f"{reason}: {error}"),
             self._tick.now,
         )

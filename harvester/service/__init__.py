@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from harvester.vault import KeyRing
 __all__ = ["House", "Working", "instance", "opened", "run", "working"]
 
 EXTEND_EVERY = 20.0  # seconds; leases last three times as long
+LOOK_EVERY = 5.0  # seconds, at the embedded Postgres
 DRAIN = timedelta(seconds=30)
 """What runs at a stop gets so long to end; what is lost then is pulled again."""
 
@@ -42,20 +43,20 @@ async def run(settings: Settings) -> None:
                 web.serve(settings.web.host, settings.web.port)
             )
             _log.info("harvesting", tenants=len(tenants), metrics=f"{address}/metrics")
-            await _work(tenants, house.clock, stop)
+            await _work(house, tenants, stop)
 
 
 @asynccontextmanager
 async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[House]:
     """The keys and the migrated database, without anything at work yet. Raises UserError."""
     ring = await asyncio.to_thread(_ring, settings)
-    async with _database(settings) as (dsn, password):
+    async with _database(settings) as (dsn, password, server):
         async with connected(dsn, password) as connection:
             applied = await migrate(connection)
         _log.info("database ready", dsn=dsn, migrated=len(applied))
         async with open_pool(dsn, password) as pool:
             partitions = Partitions(pool, settings.database.partition)
-            yield House(pool, ring, partitions, clock, settings.deployment, owner)
+            yield House(pool, ring, partitions, clock, settings.deployment, owner, server)
 
 
 def _ring(settings: Settings) -> KeyRing:
@@ -70,37 +71,60 @@ def _ring(settings: Settings) -> KeyRing:
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[tuple[str, str | None]]:
+async def _database(
+    settings: Settings,
+) -> AsyncIterator[tuple[str, str | None, embedded.Running | None]]:
     if settings.database.dsn is not None:
         password = settings.database.password
-        yield settings.database.dsn, password.get_secret_value() if password else None
+        yield settings.database.dsn, password.get_secret_value() if password else None, None
         return
     running = await asyncio.to_thread(embedded.start, settings.state_directory)
     try:
-        yield running.server.dsn, running.server.password
+        yield running.server.dsn, running.server.password, running
     finally:
         await asyncio.to_thread(running.leave)
 
 
-async def _work(tenants: list[Working], clock: Clock, stop: asyncio.Event) -> None:
-    scheduler = Scheduler(clock)
+async def _work(house: House, tenants: list[Working], stop: asyncio.Event) -> None:
+    scheduler = Scheduler(house.clock)
     for tenant in tenants:
         scheduler.plan(
             f"{tenant.name} readings", tenant.interval, tenant.tick, await tenant.last_success()
         )
     scheduler.start()
-    keeping = asyncio.create_task(_keep_leases(tenants))
-    try:
-        await stop.wait()
-        _log.info("draining", jobs=len(scheduler.running))
-        scheduler.stop()
-        await scheduler.drain(DRAIN)
-    finally:
-        keeping.cancel()
-        with suppress(StoreUnavailable):
-            for tenant in tenants:
-                await tenant.release()
+    async with _kept(_keep_leases(tenants), _keep_server(house.server), stop=stop):
+        try:
+            await stop.wait()
+            _log.info("draining", jobs=len(scheduler.running))
+            scheduler.stop()
+            house.stopping.set()
+            await scheduler.drain(DRAIN)
+        finally:
+            with suppress(StoreUnavailable):
+                for tenant in tenants:
+                    await tenant.release()
     _log.info("stopped")
+
+
+@asynccontextmanager
+async def _kept(*keepers: Coroutine[None, None, None], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Let them work beside us. One that fails stops the daemon, and what it raised is raised."""
+
+    def look(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            stop.set()
+
+    tasks = [asyncio.create_task(keeper) for keeper in keepers]
+    for task in tasks:
+        task.add_done_callback(look)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
 
 async def _keep_leases(tenants: list[Working]) -> None:
@@ -110,6 +134,16 @@ async def _keep_leases(tenants: list[Working]) -> None:
             # A lease that ends while the database is away is taken anew by the next tick.
             with suppress(StoreUnavailable):
                 await tenant.extend()
+
+
+async def _keep_server(server: embedded.Running | None) -> None:
+    """A server of our own that was killed has nobody else to start it anew.
+
+    Raises EmbeddedPostgresError where it cannot be had again.
+    """
+    while server:
+        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.to_thread(server.keep)
 
 
 @contextmanager

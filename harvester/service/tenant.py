@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from harvester import metrics, platforms
+from harvester import embedded, metrics, platforms
 from harvester.auth import Account, AccountApi, Keeper
 from harvester.client import Client
 from harvester.clock import Clock
@@ -47,6 +48,9 @@ class House:
     clock: Clock
     deployment: str
     owner: str
+    server: embedded.Running | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no more windows are to be begun."""
 
 
 class Working:
@@ -59,6 +63,7 @@ class Working:
         self._client = client
         self._lease: leases.Lease | None = None
         self._harvest: Harvest | None = None
+        self._waiting = False
 
     @property
     def name(self) -> str:
@@ -81,29 +86,36 @@ class Working:
                 self._house.pool, self._tenant_id, self._house.owner, LEASE_LASTS
             )
         if self._lease is None:
-            _log.info("worked by another instance", tenant=self.name)
+            self._wait()
             return False
+        self._waiting = False
         now = self._house.clock.now()
         try:
             harvest = self._harvest = self._harvest or await self._begin(self._lease)
-            return await harvest.tick(self._lease, now, now + max(self.interval, SHORTEST_TICK))
+            return await harvest.tick(self._lease, now, max(self.interval, SHORTEST_TICK))
         except Fenced:
             self._lease = None
             raise
 
     async def extend(self) -> None:
         """Keep the lease, if we have one. Raises StoreUnavailable."""
-        if self._lease is not None:
+        if (lease := self._lease) is not None:
             try:
-                await leases.extend(self._house.pool, self._lease, LEASE_LASTS)
+                await leases.extend(self._house.pool, lease, LEASE_LASTS)
             except Fenced:
-                self._lease = None
+                if self._lease is lease:  # and not one that a tick took meanwhile
+                    self._lease = None
 
     async def release(self) -> None:
         """Let another instance work the tenant at once."""
         if self._lease is not None:
             await leases.release(self._house.pool, self._lease)
             self._lease = None
+
+    def _wait(self) -> None:
+        if not self._waiting:
+            _log.info("worked by another instance", tenant=self.name)
+        self._waiting = True
 
     async def _begin(self, lease: leases.Lease) -> Harvest:
         settings, house = self._settings, self._house
@@ -117,7 +129,7 @@ class Working:
             history=settings.history,
             rules=Rules(looks=settings.looks, longest=platform.longest_window),
         )
-        return Harvest(work, house.pool, house.partitions, house.clock)
+        return Harvest(work, house.pool, house.partitions, house.clock, house.stopping)
 
     def _seat(self, account_id: int, credentials: Credentials, platform: Platform) -> Seat:
         house, settings = self._house, self._settings

@@ -123,6 +123,11 @@ class Ids:
         self._devices: dict[str, int] = {}
         self._series: dict[tuple[int, str], int] = {}
 
+    def forget(self) -> None:
+        """After the database was away: what answers now may be a server that lags behind."""
+        self._devices.clear()
+        self._series.clear()
+
     async def devices(
         self, lease: Lease, identifiers: Iterable[str], now: datetime
     ) -> dict[str, int]:

@@ -48,8 +48,6 @@ set failure = $2, failing_since = coalesce(failing_since, $3)
 where feed_id = $1 and failure is distinct from $2
 """
 
-_SIGHT_LOST = "delete from harvester_data.sight where feed_id = $1 and account_id = $2"
-
 _LAST_SUCCESS = """
 select succeeded_at from harvester_data.job where tenant_id = $1 and stream = $2
 """
@@ -100,12 +98,6 @@ async def failed(pool: Pool, lease: Lease, feed_id: int, failure: str, now: date
     """Keep why a feed's last pull failed; the next window that is covered clears it."""
     async with writing(pool, lease) as connection:
         await connection.execute(_FAILED, feed_id, failure, now)
-
-
-async def lost_sight(pool: Pool, lease: Lease, feed_id: int, account_id: int) -> None:
-    """This account no longer sees the feed, until a discovery says otherwise."""
-    async with writing(pool, lease) as connection:
-        await connection.execute(_SIGHT_LOST, feed_id, account_id)
 
 
 async def last_success(pool: Pool, tenant_id: int, stream: Stream) -> datetime | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from harvester import metrics
-from harvester.errors import StoreError
+from harvester.errors import StoreError, StoreUnavailable
 from harvester.model import Counts, Normalized, Reading, Rejection, Window
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease, writing
@@ -138,6 +138,9 @@ class Writer:
         try:
             await self._commit_together(lease, [waiting.batch for waiting in group])
         except StoreError as error:
+            if isinstance(error, StoreUnavailable):
+                self._ids.forget()
+                self._partitions.forget()
             _finish(group, error)
         except (asyncpg.PostgresError, ValueError) as error:
             if len(group) > 1:

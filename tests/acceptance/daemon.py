@@ -38,6 +38,12 @@ class Daemon:
                 raise AssertionError("".join(self.said))
             await asyncio.sleep(0.02)
 
+    async def told(self, words: str) -> None:
+        """Wait until it says so."""
+        while not any(words in line for line in self.said):
+            assert self.process.returncode is None, self.said
+            await asyncio.sleep(0.02)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
         if self.process.returncode is None:

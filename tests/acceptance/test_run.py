@@ -19,6 +19,7 @@ import aiohttp
 import asyncpg
 import pytest
 from acceptance.daemon import running
+from embedded_state import kill_postmaster
 from fix_postgres import Connection, Database, Postgres
 from fix_simulator import stored_in
 
@@ -155,6 +156,19 @@ async def test_after_ten_kills_the_database_holds_exactly_what_was_published(sit
         assert await daemon.end() == 0
     assert (await site.comparison()).differences == []
     await site.check_settled()
+
+
+@pytest.mark.timeout(60)
+async def test_an_embedded_server_that_is_killed_is_started_anew(
+    fake: FakeMydevices, empty_state: Path
+) -> None:
+    path = await asyncio.to_thread(lambda: configure(fake.world, fake.url, empty_state.parent))
+    async with running(path) as daemon:
+        await daemon.ready()
+        await asyncio.to_thread(kill_postmaster, empty_state)
+        await daemon.told("StoreUnavailable")
+        await daemon.told("well again")
+        assert await daemon.end() == 0
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from harvester import embedded
 from harvester.embedded.account import Account
 from harvester.embedded.binaries import choose
 from harvester.embedded.locks import poll
+from harvester.embedded.pidfile import read_postmaster
 from harvester.errors import EmbeddedPostgresError
 
 
@@ -43,6 +44,16 @@ def test_committed_rows_outlive_the_kill_of_the_server(state: Path) -> None:
         with embedded.start(state) as second:
             assert second.server == first.server  # so a pool of the first one reconnects
             assert ask(second.server, "select count(*) from kept") == 100_000
+    assert not serves(state)
+
+
+def test_a_server_that_was_killed_is_started_anew_for_who_still_uses_it(state: Path) -> None:
+    with embedded.start(state) as running:
+        kill_postmaster(state)
+        assert poll(lambda: read_postmaster(data_of(state)) is None or None, 10)
+        running.keep()
+        assert ask(running.server, "select 1") == 1
+    running.keep()
     assert not serves(state)
 
 

@@ -52,8 +52,6 @@ async def test_a_feed_names_its_devices_and_the_accounts_that_see_it(site: Site)
     (row,) = await due(site)
     assert row.feed == Feed("readings", "both", ("one", "two"))
     assert row.accounts == tuple(sorted(accounts.values()))
-    await feeds.lost_sight(site.pool, site.lease, row.feed_id, accounts["ann"])
-    assert [each.accounts for each in await due(site)] == [(accounts["bob"],)]
 
 
 async def test_a_feed_is_exclusive_until_another_serves_one_of_its_devices(site: Site) -> None:

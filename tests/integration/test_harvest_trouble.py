@@ -1,0 +1,111 @@
+"""The corridor where a tick cannot do all: out of time, stopped, or a window that fails."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from aiohttp import web
+from fix_simulator import BEGIN, Play
+
+from harvester import harvest
+from harvester.simulator.faults import Answer, Fault, html_page, oversized
+
+READINGS = "/readings"
+ASKED = "GET /v1.0/things/{thing}/readings"
+
+
+async def looked_at(play: Play) -> list[datetime]:
+    rows = await play.house.pool.fetch("select looked_at from harvester.coverage order by 1")
+    return [row["looked_at"] for row in rows]
+
+
+async def test_out_of_time_and_with_a_feed_that_fails_every_feed_has_its_turn(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harvest, "AT_ONCE", 1)
+    assert await play.tick()
+    feeds = await play.house.pool.fetch("select feed from harvester.coverage")
+    asked: set[str] = set()
+
+    async def slow_and_useless(request: web.Request, _: Answer) -> web.StreamResponse:
+        asked.add(request.path)
+        play.clock.advance(timedelta(minutes=2))
+        return web.Response(text="back soon")
+
+    play.fake.faults.add(Fault(READINGS, slow_and_useless, times=None))
+    play.clock.advance(timedelta(minutes=2))
+    for _ in feeds:
+        assert not await play.tick()
+    assert asked == {f"/v1.0/things/{each['feed']}/readings" for each in feeds}
+
+
+async def test_a_slow_discovery_leaves_the_feeds_their_time(play: Play) -> None:
+    async def slow(request: web.Request, honest: Answer) -> web.StreamResponse:
+        play.clock.advance(timedelta(minutes=10))
+        return await honest(request)
+
+    play.fake.faults.add(Fault("/companies", slow, times=2))
+    assert await play.tick()
+
+
+async def test_a_stop_ends_a_tick_after_the_windows_that_were_begun(play: Play) -> None:
+    async def stop(request: web.Request, honest: Answer) -> web.StreamResponse:
+        play.house.stopping.set()
+        return await honest(request)
+
+    play.fake.faults.add(Fault(READINGS, stop))
+    assert not await play.tick()
+    assert await play.held(), "the window in which the stop came is finished"
+    assert play.fake.requests[ASKED] <= harvest.AT_ONCE
+    play.house.stopping.clear()
+    assert await play.tick()
+    assert await play.held() == play.published()
+
+
+async def test_looks_count_as_done_only_when_all_of_them_are(play: Play) -> None:
+    assert await play.tick()
+    play.clock.advance(timedelta(hours=2))
+    play.fake.faults.add(Fault(READINGS, html_page(), times=1))
+    assert not await play.tick()
+    undone, *done = await looked_at(play)
+    assert undone == BEGIN
+    assert set(done) == {play.clock.now()}
+    assert await play.tick()
+    assert set(await looked_at(play)) == {play.clock.now()}
+
+
+async def test_looks_are_not_done_with_the_first_half_of_an_oversized_one(play: Play) -> None:
+    assert await play.tick()
+    play.clock.advance(timedelta(hours=2))
+    # Two looks go well; the last one is too large, and only its first half is to be had.
+    answers = iter([None, None, oversized(17 * 2**20), None, html_page()])
+
+    async def last_in_halves(request: web.Request, honest: Answer) -> web.StreamResponse:
+        kind = next(answers)
+        return await (kind(request, honest) if kind else honest(request))
+
+    (feed,) = await play.house.pool.fetch("select feed from harvester.coverage order by 1 limit 1")
+    play.fake.faults.add(Fault(f"{feed['feed']}/readings", last_in_halves, times=5))
+    assert not await play.tick()
+    assert min(await looked_at(play)) == BEGIN
+    assert await play.tick()
+    assert set(await looked_at(play)) == {play.clock.now()}
+
+
+async def test_a_feed_seen_by_an_account_of_another_instance_only_stops_no_other(
+    play: Play,
+) -> None:
+    assert await play.tick()
+    await play.house.pool.execute(
+        """with other as (insert into harvester_data.account (tenant_id, user_name)
+                          select min(tenant_id), 'configured elsewhere' from harvester_data.tenant
+                          returning account_id)
+           update harvester_data.sight set account_id = (select account_id from other)
+           where (feed_id, account_id) in (select feed_id, account_id from harvester_data.sight
+                                           order by 1, 2 limit 1)"""
+    )
+    play.clock.advance(timedelta(minutes=30))
+    await play.tick()
+    pulled = await play.house.pool.fetchval(
+        "select count(*) from harvester.coverage where upper(pulled) = $1", play.clock.now()
+    )
+    assert pulled >= len(await looked_at(play)) - 1
