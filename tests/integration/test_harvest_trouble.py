@@ -1,13 +1,21 @@
 """The corridor where a tick cannot do all: out of time, stopped, or a window that fails."""
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
-from fix_simulator import BEGIN, Play
+from fix_postgres import Database
+from fix_simulator import BEGIN, HISTORY, Play, playing
 
 from harvester import harvest
+from harvester.harvest import pulling
+from harvester.simulator.clock import HandClock
 from harvester.simulator.faults import Answer, Fault, html_page, oversized
+from harvester.simulator.mydevices import serve
+from harvester.simulator.mydevices_quirks import Switches
+from harvester.simulator.world import World, millis
 
 READINGS = "/readings"
 ASKED = "GET /v1.0/things/{thing}/readings"
@@ -89,6 +97,27 @@ async def test_looks_are_not_done_with_the_first_half_of_an_oversized_one(play: 
     assert min(await looked_at(play)) == BEGIN
     assert await play.tick()
     assert set(await looked_at(play)) == {play.clock.now()}
+
+
+async def test_rows_committed_ahead_of_a_windows_end_claim_no_coverage(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "BATCH", 10)
+    world = World("pages", HandClock(BEGIN), BEGIN - HISTORY, things=4)
+    async with (
+        serve(world, switches=Switches(page_cap=50)) as fake,
+        playing(fake, database, tmp_path) as play,
+    ):
+        # The first page of each window is whole; what continues it is not to be had.
+        later_page = re.compile(rf"end_ts=(?!{millis(BEGIN)})")
+        broken = fake.faults.add(Fault(later_page, html_page(), times=None))
+        assert not await play.tick()
+        assert broken.fired
+        held = await play.held()
+        assert 0 < len(held) < len(play.published())
+        fake.faults.clear()
+        assert await play.tick()
+        assert await play.held() == play.published()
 
 
 async def test_a_feed_seen_by_an_account_of_another_instance_only_stops_no_other(
