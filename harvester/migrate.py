@@ -71,8 +71,7 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
         try:
             return await _apply_missing(connection, known)
         finally:
-            if not connection.is_closed():
-                await connection.execute("select pg_advisory_unlock($1)", _LOCK)
+            await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
 def _check_server(connection: asyncpg.Connection[Any]) -> None:

@@ -90,8 +90,6 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
-        if isinstance(error, ValueError):  # asyncpg cannot encode what it was given
-            raise
         raise StoreUnavailable(f"the database is away: {_first_line(error)}") from error
 
 

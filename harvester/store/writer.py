@@ -142,7 +142,7 @@ class Writer:
                 self._ids.forget()
                 self._partitions.forget()
             _finish(group, error)
-        except (asyncpg.PostgresError, ValueError) as error:
+        except asyncpg.PostgresError as error:
             if len(group) > 1:
                 # A batch that the database refuses must not take the others with it.
                 for waiting in group:

@@ -29,6 +29,7 @@ from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
+IN_FLIGHT = 2 * 8  # two tenants, eight feeds at once
 LAST_LOOK = timedelta(hours=24)
 LONGER = timedelta(days=16)
 WANTED = "17d"  # longer than the world is old: what is wanted begins when the daemon does
@@ -130,7 +131,9 @@ async def test_a_stop_in_the_middle_of_a_window_ends_it_and_a_start_goes_on(site
     site.fake.faults.add(Fault("/readings", delay(0.3), times=None))
     async with running(site.config_file) as daemon:
         await site.asked(1)
+        begun = site.fake.requests[READINGS]
         assert await daemon.end() == 0
+        assert site.fake.requests[READINGS] <= begun + IN_FLIGHT, "no more windows are begun"
         assert any('"event": "stopped"' in line for line in daemon.said)
     assert await site.pool.fetchval("select count(*) from harvester.readings")
     async with running(site.config_file):

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
-from fix_store import Site, at, batch, finding
+from fix_postgres import Connection
+from fix_store import Site, at, batch, finding, lock_waits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,11 +73,22 @@ async def beliefs(site: Site, channel: str = "temp") -> list[Belief]:
 
 
 async def test_a_tenant_keeps_its_id_and_its_platform(site: Site) -> None:
-    made = await asyncio.gather(*(catalog.tenant(site.pool, "new", "mydevices") for _ in range(8)))
-    assert len(set(made)) == 1
-    assert made[0] not in {0, site.lease.tenant_id}
-    with pytest.raises(ConfigError, match="new is on mydevices in this database, and on coiote"):
-        await catalog.tenant(site.pool, "new", "coiote")
+    assert await catalog.tenant(site.pool, site.name, "mydevices") == site.lease.tenant_id
+    with pytest.raises(ConfigError, match="is on mydevices in this database, and on coiote"):
+        await catalog.tenant(site.pool, site.name, "coiote")
+
+
+async def test_two_instances_that_make_a_tenant_at_once_have_the_same(
+    site: Site, connection: Connection
+) -> None:
+    async with connection.transaction():
+        one = await connection.fetchval(
+            "insert into harvester_data.tenant (name, platform) values ('new', 'mydevices')"
+            " returning tenant_id"
+        )
+        other = asyncio.create_task(catalog.tenant(site.pool, "new", "mydevices"))
+        await lock_waits(connection)
+    assert await other == one
 
 
 async def test_accounts_keep_their_ids_and_no_user_is_the_tenants_own_client(

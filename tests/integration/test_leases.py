@@ -36,9 +36,17 @@ async def test_a_tenant_is_held_by_one_until_it_ends(site: Site) -> None:
     assert await take(site.pool, tenant_id, "other", LONG) == Lease(tenant_id, 2)
 
 
-async def test_of_two_who_want_a_free_tenant_one_gets_it(site: Site) -> None:
+async def test_of_two_who_want_a_free_tenant_at_once_one_gets_it(
+    site: Site, connection: Connection
+) -> None:
     await ended(site)
-    asked = [take(site.pool, site.lease.tenant_id, name, LONG) for name in ("one", "other")]
+    async with connection.transaction():
+        await connection.execute("select from harvester_data.tenant_lease for update")
+        asked = [
+            asyncio.create_task(take(site.pool, site.lease.tenant_id, name, LONG))
+            for name in ("one", "other")
+        ]
+        await lock_waits(connection, 2)
     got = await asyncio.gather(*asked)
     assert [lease for lease in got if lease] == [Lease(site.lease.tenant_id, 2)]
 
