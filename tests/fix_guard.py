@@ -48,6 +48,7 @@ def no_endless_hang() -> None:
 async def fail_on(errors: LoopErrors) -> None:
     await asyncio.sleep(0)  # whoever was cancelled last gets its turn
     gc.collect()  # an error in a task is told when the task is forgotten
+    gc.freeze()  # what outlives its test (caches do) would make each later collection slower
     if errors:
         told = "\n".join(map(describe, errors))
         errors.clear()

@@ -2,7 +2,7 @@
 
 While one group commits the next one gathers, so groups grow with the load and nobody waits for a
 timer. Within a group, numbers of time never pulled before are copied straight into the table. All
-else goes the checked way, which compares with what is there, at about twice the cost.
+else goes the checked way, which compares with what is there, at two to three times the cost.
 """
 
 from __future__ import annotations
