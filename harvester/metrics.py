@@ -4,6 +4,7 @@ Tenant and platform are labels; devices and users never are, so that series do n
 """
 
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import get_args
 
@@ -55,6 +56,18 @@ REQUEST_DURATION = Histogram(
     ["tenant", "platform"],
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 15, 60),
 )
+THROTTLE_WAIT = Counter(
+    "harvester_throttle_wait_seconds_total",
+    "How long platforms asked to be left alone (Retry-After), added up.",
+    ["tenant", "platform"],
+)
+ACCOUNTS = Gauge(
+    "harvester_accounts",
+    "Configured accounts by the state of their credential: unproven since the start, active, "
+    "failing for now, quarantined until something changes.",
+    ["tenant", "platform", "state"],
+)
+ACCOUNT_STATES = ("unproven", "active", "failing", "quarantined")
 WINDOWS = Counter(
     "harvester_windows_total",
     "Windows pulled: covered, or failed and still missing.",
@@ -89,6 +102,66 @@ LAST_SUCCESS = Gauge(
     "When a window was last covered, in Unix time.",
     ["tenant", "stream"],
 )
+STORE_DURATION = Histogram(
+    "harvester_store_duration_seconds",
+    "How long it took to commit a group of windows.",
+    ["tenant"],
+    buckets=(0.01, 0.05, 0.2, 0.5, 1, 2, 5, 15, 60),
+)
+LAG = Gauge(
+    "harvester_lag_seconds",
+    "How old the instant is up to which every feed that an account sees was pulled.",
+    ["tenant", "stream"],
+)
+MISSING = Gauge(
+    "harvester_missing_seconds",
+    "Time that is wanted and not in the database yet, added up over the feeds.",
+    ["tenant", "stream"],
+)
+LOST = Gauge(
+    "harvester_lost_seconds",
+    "Time that the platform can no longer answer for, added up over the feeds.",
+    ["tenant", "stream"],
+)
+FEEDS = Gauge(
+    "harvester_feeds",
+    "Feeds: pulled well, failing at their last pull, or unseen by every configured account.",
+    ["tenant", "stream", "state"],
+)
+FEED_STATES = ("well", "failing", "unseen")
+DEVICES = Gauge("harvester_devices", "Devices that were ever seen.", ["tenant"])
+LEASE_HELD = Gauge(
+    "harvester_lease_held",
+    "1 where this instance works the tenant, 0 where another may.",
+    ["tenant"],
+)
+JOB_RUNS = Counter(
+    "harvester_job_runs_total",
+    "Runs of a tenant's job: all that was due was done, some of it, or it failed as a whole.",
+    ["tenant", "stream", "outcome"],
+)
+JOB_OUTCOMES = ("done", "unfinished", "failed")
+JOB_DURATION = Histogram(
+    "harvester_job_duration_seconds",
+    "How long a run took.",
+    ["tenant", "stream"],
+    buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600),
+)
+DATABASE_UP = Gauge("harvester_database_up", "Whether the database answered when last asked.")
+DATABASE_CONNECTIONS = Gauge(
+    "harvester_database_connections", "Connections to the database, idle and used.", ["state"]
+)
+LOOP_DELAY = Gauge(
+    "harvester_loop_delay_seconds", "How late the event loop was when last looked at."
+)
+RELOAD_SUCCESSFUL = Gauge(
+    "harvester_config_last_reload_successful",
+    "Whether the configuration was right when it was last read.",
+)
+RELOAD_SUCCESS_TIME = Gauge(
+    "harvester_config_last_reload_success_timestamp_seconds",
+    "When a right configuration was last read, in Unix time.",
+)
 BUILD = Info("harvester_build", "The version of harvester and of the Python that runs it.")
 BUILD.info({"version": version("harvester"), "python": sys.version.split()[0]})
 
@@ -104,32 +177,56 @@ _OF_TENANTS = (
     TOKEN_REQUESTS,
     REQUESTS,
     REQUEST_DURATION,
+    THROTTLE_WAIT,
+    ACCOUNTS,
     WINDOWS,
     *_READINGS,
     STORE_GROUPS,
+    STORE_DURATION,
+    LAG,
+    MISSING,
+    LOST,
+    FEEDS,
+    DEVICES,
+    LEASE_HELD,
+    JOB_RUNS,
+    JOB_DURATION,
     LAST_SUCCESS,
 )
 
 
-def expect(tenant: str, platform: str) -> None:
+def expect(tenant: str, platform: str, token_reasons: Iterable[str] = ()) -> None:
     """Create a tenant's series at zero: a first failure must be a step that an alert can see.
 
-    Not the last success: a zero there would mean 1970.
+    `token_reasons` are the platform's own, beside TOKEN_REASONS. What stands for an instant, or is
+    only known once it was measured, is not created: a zero there would be a lie.
     """
-    for grant in GRANTS:
-        TOKEN_REQUESTS.labels(tenant, platform, grant)
-        for reason in TOKEN_REASONS:
-            TOKEN_FAILURES.labels(tenant, platform, grant, reason)
-    for outcome in OUTCOMES:
-        REQUESTS.labels(tenant, platform, outcome)
-    REQUEST_DURATION.labels(tenant, platform)
+    _expect_of_platform(tenant, platform, {*TOKEN_REASONS, *token_reasons})
     for stream in get_args(Stream):
         for outcome in ("covered", "failed"):
             WINDOWS.labels(tenant, stream, outcome)
+        for outcome in JOB_OUTCOMES:
+            JOB_RUNS.labels(tenant, stream, outcome)
+        JOB_DURATION.labels(tenant, stream)
     for readings in _READINGS:
         readings.labels(tenant)
     for path in ("straight", "staged", "fell_back"):
         STORE_GROUPS.labels(tenant, path)
+    STORE_DURATION.labels(tenant)
+    LEASE_HELD.labels(tenant)
+
+
+def _expect_of_platform(tenant: str, platform: str, token_reasons: Iterable[str]) -> None:
+    for grant in GRANTS:
+        TOKEN_REQUESTS.labels(tenant, platform, grant)
+        for reason in token_reasons:
+            TOKEN_FAILURES.labels(tenant, platform, grant, reason)
+    for outcome in OUTCOMES:
+        REQUESTS.labels(tenant, platform, outcome)
+    REQUEST_DURATION.labels(tenant, platform)
+    THROTTLE_WAIT.labels(tenant, platform)
+    for state in ACCOUNT_STATES:
+        ACCOUNTS.labels(tenant, platform, state)
 
 
 def forget(tenant: str) -> None:

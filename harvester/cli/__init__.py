@@ -1,13 +1,11 @@
-"""The command line."""
+"""The command line: one module a group of commands, and what all of them do with a mistake."""
 
-import asyncio
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from harvester import config, logs, service
+from harvester import logs
+from harvester.cli import run
 from harvester.errors import DatabaseError, StoreUnavailable, UserError
 
 app = typer.Typer(
@@ -16,24 +14,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Pulls sensor readings of several customers from several IoT clouds into your Postgres.",
 )
+app.command()(run.run)
 
 
 @app.callback()
 def _harvester() -> None:
     """Keep `run` a command of its own while it is the only one."""
-
-
-@app.command()
-def run(
-    config_file: Annotated[
-        Path, typer.Option("--config", help="The configuration file.", metavar="FILE")
-    ] = Path("/etc/harvester/config.toml"),
-) -> None:
-    """Harvest until stopped by SIGTERM or Ctrl-C.
-
-    Example: harvester run --config config.toml
-    """
-    asyncio.run(service.run(config.load(config_file)))
 
 
 def main() -> None:
