@@ -156,6 +156,9 @@ class Client:
                 decoded = await self._answered(request)
             except PlatformError as error:
                 self._count(error.reason, began)
+                if isinstance(error, Throttled) and error.retry_after:
+                    asked = error.retry_after.total_seconds()
+                    metrics.THROTTLE_WAIT.labels(*self._labels).inc(asked)
                 raise
             self._count("ok", began)
             return decoded

@@ -154,12 +154,13 @@ class Writer:
             _finish(group, None)
 
     async def _commit_together(self, lease: Lease, batches: list[Batch]) -> None:
-        try:
-            counts, path = await self._transact(lease, batches)
-        except asyncpg.CheckViolationError:
-            # A partition that we knew of is gone: somebody dropped an old one.
-            self._partitions.forget()
-            counts, path = await self._transact(lease, batches)
+        with metrics.STORE_DURATION.labels(self._tenant).time():
+            try:
+                counts, path = await self._transact(lease, batches)
+            except asyncpg.CheckViolationError:
+                # A partition that we knew of is gone: somebody dropped an old one.
+                self._partitions.forget()
+                counts, path = await self._transact(lease, batches)
         metrics.STORE_GROUPS.labels(self._tenant, path).inc()
         _count(self._tenant, counts)
 

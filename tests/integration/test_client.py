@@ -159,3 +159,12 @@ async def test_each_exchange_is_counted_by_its_outcome(
         except PlatformError as caught:
             assert type(caught) is error
     assert counter._value.get() == before + 1
+
+
+async def test_how_long_a_platform_asks_to_be_left_alone_is_added_up() -> None:
+    counter = metrics.THROTTLE_WAIT.labels("acme", "p")
+    before = counter._value.get()
+    asked = said(429, Retry_After="20"), said(429, Retry_After="5"), said(429), said(200, 1)
+    async with talking(*asked) as talk:
+        await talk.get()
+    assert counter._value.get() - before == 25

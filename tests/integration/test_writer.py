@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from fix_store import DAY, T0, Said, Site, at, batch, window
+from prometheus_client import REGISTRY
 
 from harvester.model import Counts, Rejection
 from harvester.store import catalog, rows
@@ -75,6 +76,15 @@ async def test_new_numbers_of_a_fresh_window_go_straight(site: Site, feed: int) 
     assert site.groups() == {"straight": 1}
     assert site.counts() == Counts(stored=2)
     assert await site.held() == {("one", "temp", at(0)): 1.5, ("one", "temp", at(1)): 2.5}
+
+
+async def test_each_group_is_timed(site: Site, feed: int) -> None:
+    for value in (1.5, 2.5):
+        await site.write(batch(feed, *said(value)))
+    timed = REGISTRY.get_sample_value(
+        "harvester_store_duration_seconds_count", {"tenant": site.name}
+    )
+    assert timed == sum(site.groups().values()) == 2
 
 
 async def test_what_lies_outside_its_window_is_checked(site: Site, feed: int) -> None:
