@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,10 +54,9 @@ class Daemon:
 
 
 @asynccontextmanager
-async def running(config_file: Path) -> AsyncIterator[Daemon]:
-    process = await asyncio.create_subprocess_exec(
-        HARVESTER, "run", "--config", config_file, stdout=PIPE, stderr=PIPE
-    )
+async def running(config_file: Path, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
+    command = [*wrapper, HARVESTER, "run", "--config", config_file]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     daemon = Daemon(process)
     try:
         yield daemon
