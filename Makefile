@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help demo test check format-check lint types floors format ci venv
+.PHONY: help demo test check format-check lint types floors format wheel alerts units ci venv
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -30,6 +30,18 @@ floors: venv
 format: venv    ## lay the code out, and mend what can be mended by itself
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
+
+wheel: venv     ## dist/harvester-*.whl, to be installed
+	@rm -f dist/harvester-*.whl
+	@.venv/bin/python -m hatchling build -t wheel -d dist
+
+alerts:         ## the rules of monitoring/, checked and tried by Prometheus' own promtool
+	@promtool check rules monitoring/alerts.yml
+	@promtool check config monitoring/prometheus.example.yml
+	@promtool test rules monitoring/alerts.test.yml
+
+units: venv     ## the units of systemd/, as systemd reads them
+	@sh .ci/units
 
 ci:             ## all of the above, as the build machine runs it
 	@bash .ci/run

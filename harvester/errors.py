@@ -4,7 +4,9 @@ HarvesterError
 ├── UserError                     tell the operator in one sentence and exit with `exit_code`
 │   ├── ConfigError               78  the configuration is wrong
 │   ├── DatabaseError             69  the database cannot be used
-│   └── EmbeddedPostgresError     69  the embedded Postgres cannot be used
+│   ├── EmbeddedPostgresError     69  the embedded Postgres cannot be used
+│   ├── AddressError              69  the address to answer at cannot be had
+│   └── AlreadyRunning            75  another harvester uses the state directory
 ├── PlatformError                 a window, a discovery or a login could not be had
 │   ├── TransientError            try again later
 │   │   ├── Unreachable               no answer at all
@@ -37,6 +39,11 @@ class UserError(HarvesterError):
 
     exit_code = 1
 
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        if exit_code is not None:
+            self.exit_code = exit_code
+
 
 class ConfigError(UserError):
     """The configuration is wrong."""
@@ -54,6 +61,18 @@ class EmbeddedPostgresError(UserError):
     """The embedded Postgres cannot be used."""
 
     exit_code = 69  # EX_UNAVAILABLE
+
+
+class AddressError(UserError):
+    """The address to answer at cannot be had."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class AlreadyRunning(UserError):
+    """Another harvester uses the state directory; it may be about to end."""
+
+    exit_code = 75  # EX_TEMPFAIL
 
 
 class PlatformError(HarvesterError):

@@ -16,8 +16,8 @@ MOST_REASONS = 10
 """Reasons told of one failure, until it ends."""
 
 
-def set_up(stream: TextIO = sys.stderr) -> None:
-    """Send our own logs from INFO up, and those of libraries from WARNING up, to `stream`."""
+def set_up(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
+    """Send our own logs from `level` up, and those of libraries from WARNING up, to `stream`."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -47,7 +47,9 @@ def set_up(stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("harvester").setLevel(logging.INFO)
+    logging.getLogger("harvester").setLevel(level)
+    # Tells of a database that is away each time it tries again, with a traceback; we tell it once.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 
 def _rendered(terminal: bool) -> list[Processor]:

@@ -30,8 +30,10 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 _WITHOUT_ANSWER = (Unreachable, Throttled, ServerFailed, Malformed, RequestRefused)
 GRANTS = ("password", "refresh_token", "client_credentials")
 """How a token is had, in the words of RFC 6749."""
-TOKEN_REASONS = tuple(e.reason for e in (CredentialRefused, RenewalRefused, *_WITHOUT_ANSWER))
-"""The reasons that are known beforehand; an adapter may know more."""
+TOKEN_REASONS = tuple(
+    e.reason for e in (CredentialRefused, RenewalRefused, TooLarge, *_WITHOUT_ANSWER)
+)
+"""The reasons that are known beforehand; auth and an adapter know more."""
 OUTCOMES = ("ok", *(e.reason for e in (*_WITHOUT_ANSWER, TooLarge, Forbidden, Unauthorized)))
 """What becomes of one exchange: "ok", or the `reason` of the error."""
 

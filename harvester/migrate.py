@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from harvester.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Session = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
 
 OLDEST_POSTGRES = 15
 _FAILURES = (
@@ -32,6 +37,8 @@ create table if not exists harvester_data.migration (
     applied_at timestamptz not null default now()
 )
 """
+
+_HAS_LEDGER = "select to_regclass('harvester_data.migration') is not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
     """
     _check_server(connection)
     known = await asyncio.to_thread(migrations)
-    with _told():
+    with _told("migrated"):
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         try:
             return await _apply_missing(connection, known)
@@ -74,7 +81,20 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
             await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
-def _check_server(connection: asyncpg.Connection[Any]) -> None:
+async def pending(connection: Session) -> list[str]:
+    """The names of the files that `migrate` would apply. Changes nothing.
+
+    Raises DatabaseError as `migrate` does.
+    """
+    _check_server(connection)
+    known = await asyncio.to_thread(migrations)
+    with _told("read"):
+        has_ledger = await connection.fetchval(_HAS_LEDGER)
+        applied = await _check_ledger(connection, known) if has_ledger else 0
+    return [migration.name for migration in known if migration.version > applied]
+
+
+def _check_server(connection: Session) -> None:
     version = connection.get_server_version()
     if version.major < OLDEST_POSTGRES:
         raise DatabaseError(
@@ -82,7 +102,7 @@ def _check_server(connection: asyncpg.Connection[Any]) -> None:
         )
 
 
-async def _check_ledger(connection: asyncpg.Connection[Any], known: list[Migration]) -> int:
+async def _check_ledger(connection: Session, known: list[Migration]) -> int:
     rows = await connection.fetch(
         "select version, name, checksum from harvester_data.migration order by version"
     )
@@ -122,14 +142,14 @@ async def _apply(connection: asyncpg.Connection[Any], migration: Migration) -> N
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(done: str) -> Iterator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(
-            f"The database refused to be migrated: {error}. The role that harvester connects as "
+            f"The database refused to be {done}: {error}. The role that harvester connects as "
             "must own the database; and either it has CREATEROLE, or an administrator makes the "
             "readers' role first: CREATE ROLE harvester_reader NOLOGIN."
         ) from error
     except _FAILURES as error:
-        raise DatabaseError(f"The database could not be migrated: {error}") from error
+        raise DatabaseError(f"The database could not be {done}: {error}") from error

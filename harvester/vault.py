@@ -83,7 +83,8 @@ class KeyRing:
         Raises ConfigError, as `load` does, and where the file cannot be made.
         """
         try:
-            made = not path.exists() and _create(path)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made = not path.exists() and create(path)
         except OSError as error:
             raise ConfigError(f"{path}: this key file cannot be made: {error.strerror}") from None
         return cls.load(path), made
@@ -159,12 +160,11 @@ def _key(where: str, word: bytes) -> bytes:
     raise ConfigError(f"{where}: the key is not {KEY_BYTES} bytes in base64")
 
 
-def _create(path: Path) -> bool:
-    """Make a key file with one new key, whole or not at all; False if another made it first.
+def create(path: Path) -> bool:
+    """Make a key file with one new key, whole or not at all; False where something is there.
 
     Raises OSError.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:

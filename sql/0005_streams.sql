@@ -17,11 +17,10 @@ select t.name as tenant,
        coalesce(f.lost, '0') as lost,
        j.succeeded_at
 from harvester_data.tenant t
-left join (
-    select one.tenant_id,
-           one.stream,
+left join lateral (
+    select one.stream,
            count(*) as feeds,
-           count(one.failure) as failing,
+           count(one.failure) filter (where one.seen) as failing,
            count(*) filter (where not one.seen) as unseen,
            min(coalesce(upper(c.pulled), lower(c.wanted))) filter (where one.seen) as pulled_until,
            sum(spans.wanted) as wanted,
@@ -29,9 +28,12 @@ left join (
            sum(spans.settled) as settled,
            sum(spans.missing) as missing,
            sum(spans.lost) as lost
+    -- offset 0: sight is looked up once a feed, and not once for each use of `seen`.
     from (select feed.*,
                  exists (select from harvester_data.sight s where s.feed_id = feed.feed_id) as seen
-          from harvester_data.feed) one
+          from harvester_data.feed
+          where feed.tenant_id = t.tenant_id
+          offset 0) one
     join harvester_data.coverage c on c.feed_id = one.feed_id
     cross join lateral (select c.wanted * tstzmultirange(tstzrange(null, now())) as wanted) past
     cross join lateral (
@@ -44,8 +46,8 @@ left join (
                 from unnest(past.wanted - c.pulled - c.lost) as span) as missing,
                (select sum(upper(span) - lower(span)) from unnest(c.lost) as span) as lost
     ) spans
-    group by one.tenant_id, one.stream
-) f on f.tenant_id = t.tenant_id
+    group by one.stream
+) f on true
 left join harvester_data.job j
        on j.tenant_id = t.tenant_id and j.stream = coalesce(f.stream, 'readings');
 
@@ -54,7 +56,7 @@ comment on view harvester.streams is
 comment on column harvester.streams.stream is 'readings or task_reports';
 comment on column harvester.streams.devices is 'of the tenant, ever seen';
 comment on column harvester.streams.feeds is 'as in harvester.coverage';
-comment on column harvester.streams.failing is 'feeds whose last pull failed';
+comment on column harvester.streams.failing is 'feeds that are seen, whose last pull failed';
 comment on column harvester.streams.unseen is
     'feeds that no configured account sees (any more): nobody pulls them, and they do not lag';
 comment on column harvester.streams.pulled_until is

@@ -1,3 +1,10 @@
 """Names the fixture files; nothing else."""
 
-pytest_plugins = ["fix_postgres", "fix_store", "fix_simulator", "fix_platforms", "fix_guard"]
+pytest_plugins = [
+    "fix_postgres",
+    "fix_store",
+    "fix_simulator",
+    "fix_tenants",
+    "fix_platforms",
+    "fix_guard",
+]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -80,8 +81,9 @@ async def talking(
 
 
 def said(status: int, body: object = None, **headers: str) -> Answer:
-    """JSON. `Retry_After` stands for the header Retry-After."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    """JSON, at the start. `Retry_After` stands for the header Retry-After."""
+    named = {"Date": format_datetime(START, usegmt=True)}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
 
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.json_response(body, status=status, headers=named)

@@ -90,8 +90,16 @@ class Stage:
         ring: KeyRing | None = None,
     ) -> Keeper:
         """A new one, as after a restart: of Ana, unless `credentials` are another's."""
-        credentials = credentials or login(self.ana)
-        account = Account(
+        account = await self.account_of(
+            credentials or login(self.ana), owner=owner, deployment=deployment
+        )
+        ring = ring or self.ring
+        return Keeper(account, self.adapter, self.client, self.pool, ring, self.clock)
+
+    async def account_of(
+        self, credentials: Credentials, *, owner: str, deployment: str = "test"
+    ) -> Account:
+        return Account(
             account_id=await self.account(credentials.user),
             tenant="acme",
             platform=self.platform,
@@ -99,8 +107,6 @@ class Stage:
             deployment=deployment,
             owner=owner,
         )
-        ring = ring or self.ring
-        return Keeper(account, self.adapter, self.client, self.pool, ring, self.clock)
 
     async def account(self, user: str | None) -> int:
         if user not in self.accounts:

@@ -14,8 +14,9 @@ import pytest
 from fix_postgres import Database
 
 from harvester import config, service
-from harvester.demo import Facts, configure, held, published
+from harvester.demo import Facts, held, published
 from harvester.simulator.clock import HandClock
+from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
@@ -31,6 +32,7 @@ class Play:
     fake: FakeMydevices
     tenants: list[service.Working]
     house: service.House
+    stack: AsyncExitStack
 
     @property
     def world(self) -> World:
@@ -39,6 +41,13 @@ class Play:
     async def tick(self) -> bool:
         """Whether every tenant did all that was due."""
         return all([await tenant.tick() for tenant in self.tenants])
+
+    async def begin_anew(self) -> None:
+        """Work the same tenants as after a restart."""
+        self.tenants = [
+            await self.stack.enter_async_context(service.working(self.house, tenant.settings))
+            for tenant in self.tenants
+        ]
 
     def published(self, as_of: datetime | None = None, until: datetime | None = None) -> Facts:
         facts = published(self.world, as_of or self.clock.now())
@@ -68,7 +77,7 @@ async def playing(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
             await stack.enter_async_context(service.working(house, each))
             for each in settings.tenants
         ]
-        yield Play(clock, fake, tenants, house)
+        yield Play(clock, fake, tenants, house, stack)
 
 
 def stored_in(database: Database, folder: Path) -> str:

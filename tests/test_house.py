@@ -14,8 +14,6 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 ROOMS = {path: ast.parse(path.read_bytes()) for path in sorted(ROOT.glob("harvester/**/*.py"))}
 BAD_CLASS = re.compile(r"(Manager|Helper|Util|Utils|Handler|Factory|Service)$")
@@ -136,13 +134,3 @@ def test_no_file_names_a_package_registry_or_somebodys_machine() -> None:
         if match := ELSEWHERE.search(path.read_text(errors="replace")):
             found[str(path.relative_to(ROOT))] = match[0]
     assert found == {}
-
-
-@pytest.mark.parametrize("document", ["README.md"])
-def test_commands_in_the_documents_are_run_somewhere(document: str) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
-    commands = [line.partition("  #")[0].rstrip() for line in "".join(blocks).splitlines()]
-    assert commands
-    run = [ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "tests").rglob("test_*.py")]
-    text = "\n".join(path.read_text() for path in run)
-    assert [command for command in commands if command not in text] == []

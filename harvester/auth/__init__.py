@@ -7,16 +7,19 @@ answer is in the vault before anybody uses its access token.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from contextlib import suppress
-from datetime import datetime
+import shlex
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from harvester import metrics
+from harvester.auth.calls import in_time, to_its_end
 from harvester.auth.held import Account, Held, Trouble
 from harvester.auth.sealed import Vault, elsewhere
+from harvester.auth.standing import Standing
 from harvester.clock import Clock
 from harvester.errors import (
     CredentialRefused,
@@ -24,23 +27,25 @@ from harvester.errors import (
     RenewalRefused,
     TokenError,
     Unauthorized,
-    Unreachable,
 )
 from harvester.logs import Failures
-from harvester.model import Token
+from harvester.model import BEGINNING, Token
 from harvester.platforms.base import Exchange, Params, Platform
 from harvester.vault import KeyRing
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
-__all__ = ["Account", "AccountApi", "Keeper"]
+__all__ = ["REASONS", "Account", "AccountApi", "Keeper"]
 
-LONGEST_CALL = 150.0
-"""Seconds of a login or a renewal, with its wait for a slot."""
+NO_PASSWORD = "no_password"  # noqa: S105
+REFUSED_ANEW = "unauthorized_after_refresh"
+REASONS = (NO_PASSWORD, REFUSED_ANEW)
+"""Why there is no token, beside what the platforms' errors say."""
+LOOK_EVERY = timedelta(seconds=30)
+"""How often the vault is looked at, by who asks, for a login that mends a refused credential."""
 
 _log = structlog.stdlib.get_logger(__name__)
-_failures = Failures(_log)
 
 
 class Keeper:
@@ -65,12 +70,21 @@ class Keeper:
         self._trouble: Trouble | None = None
         self._doubt: Trouble | None = None
         """Of renewing a token because it was refused."""
+        self._generation = 0
+        """What the vault held when a token was last asked for."""
+        self._look_at = BEGINNING
+        self._standing = Standing(account)
+        self._failures = Failures(_log)
+
+    def leave(self) -> None:
+        """Give up the account's place in `harvester_accounts`: call it before `metrics.forget`."""
+        self._standing.become(None)
 
     async def token(self) -> Token:
         """A token that will last for a request, or as long as it can be had.
 
-        Raises CredentialRefused (definite, until restart), TokenError or another PlatformError
-        (for now; asked again only after a pause), StoreUnavailable.
+        Raises CredentialRefused (definite, until somebody logs in or a restart), TokenError or
+        another PlatformError (for now; asked again only after a pause), StoreUnavailable.
         """
         held = self._held
         if held and not held.due(self._clock.now()):
@@ -94,7 +108,7 @@ class Keeper:
 
         For a pause no refusal leads to a renewal; who is not refused goes on with this token.
         """
-        error = TokenError("a token that was just renewed is refused", "unauthorized_after_refresh")
+        error = TokenError("a token that was just renewed is refused", REFUSED_ANEW)
         now = self._clock.now()
         if self._doubt is None or now >= self._doubt.until:
             self._doubt = Trouble.after(self._doubt, error, now)
@@ -107,26 +121,42 @@ class Keeper:
             if self._held and self._held.token is not used and not self._held.due(now):
                 return self._held.token  # renewed while we waited
             if self._trouble:
+                await self._look(self._trouble, now)
+            if self._trouble:
                 self._trouble.check(now)
-            return await _to_its_end(self._renew(used, now))
+            return await to_its_end(self._renew(used, now))
+
+    async def _look(self, trouble: Trouble, now: datetime) -> None:
+        """End a definite trouble where somebody logged in since (`harvester login`)."""
+        if not trouble.is_definite or now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        held = await self._vault.load()
+        if held and held.is_usable and held.generation > self._generation:
+            self._trouble = None
+            for grant in metrics.GRANTS:
+                self._failures.well(f"{self._account.name} {grant}")
 
     async def _renew(self, used: Token | None, now: datetime) -> Token:
         try:
             self._held = await self._obtain(used, now)
         except PlatformError as error:
             self._trouble = Trouble.after(self._trouble, error, now)
+            self._standing.become("quarantined" if self._trouble.is_definite else "failing")
             raise
+        self._standing.become("active")
         return self._held.token
 
     async def _obtain(self, used: Token | None, now: datetime) -> Held:
         async with self._vault.lease() as fence:
             held = await self._vault.load()
+            self._generation = held.generation if held else 0
             if held and not held.due(now) and not _same(held.token, used):
                 return held  # from before a restart, or renewed by another instance
             if fence is None:
                 raise elsewhere(self._account)
             token = await self._ask(held.token if held else None, now)
-            held = Held(token, now, held.generation + 1 if held else 1)
+            held = Held(token, now, self._generation + 1)
             await self._vault.save(fence, held)
             return held
 
@@ -142,10 +172,13 @@ class Keeper:
     async def _login(self, now: datetime) -> Token:
         credentials = self._account.credentials
         if credentials.user and credentials.password is None:
+            credentials = replace(credentials, password=await self._vault.password())
+        if credentials.user and credentials.password is None:
+            command = shlex.join(["harvester", "login", self._account.tenant, credentials.user])
             raise CredentialRefused(
                 f"{self._account.name} has no usable token, and no password to log in with: "
-                "give the account a password in the configuration",
-                reason="no_password",
+                f"run {command}, or give the account a password in the configuration",
+                reason=NO_PASSWORD,
             )
         return await self._adapter.login(self._exchange, credentials, now)
 
@@ -157,12 +190,12 @@ class Keeper:
         account = self._account
         metrics.TOKEN_REQUESTS.labels(account.tenant, account.platform, grant).inc()
         try:
-            token = await _in_time(asked)
+            token = await in_time(asked)
         except PlatformError as error:
             self._count(grant, error)
-            _failures.failing(f"{account.name} {grant}", error.reason, error=str(error))
+            self._failures.failing(f"{account.name} {grant}", error.reason, error=str(error))
             raise
-        _failures.well(f"{account.name} {grant}")
+        self._failures.well(f"{account.name} {grant}")
         return token
 
     def _count(self, grant: str, error: PlatformError) -> None:
@@ -194,27 +227,6 @@ class Reads(Protocol):
     """One GET with a bearer token, as `client` offers it."""
 
     async def get(self, url_or_path: str, params: Params | None, bearer: str) -> object: ...
-
-
-async def _to_its_end(asked: Coroutine[None, None, Token]) -> Token:
-    """Whoever asks may be cancelled, and the call goes on: if it broke off, nobody could tell
-    whether the refresh token was used up, or would learn that the password is wrong."""
-    call = asyncio.create_task(asked)
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        with suppress(Exception):
-            await call
-        raise
-
-
-async def _in_time(asked: Awaitable[Token]) -> Token:
-    try:
-        async with asyncio.timeout(LONGEST_CALL):
-            return await asked
-    except TimeoutError:
-        # Longer, and another instance could begin a renewal of its own.
-        raise Unreachable(f"no answer within {LONGEST_CALL:.0f} s") from None
 
 
 def _same(one: Token, other: Token | None) -> bool:

@@ -45,6 +45,11 @@ class Held:
         end = self.token.expires_at
         return end is not None and now >= end - min(LARGEST_MARGIN, (end - self.since) / 5)
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a token at all: not where the account was logged out."""
+        return self.token.access_token != ""
+
     def lives(self, now: datetime) -> bool:
         """Whether the platform takes it still, as far as its end tells."""
         return self.token.expires_at is None or now < self.token.expires_at
@@ -67,6 +72,11 @@ class Trouble:
         pause = min(last.pause * 2, LONGEST_BACKOFF) if last and goes_on else FIRST_BACKOFF
         asked = error.retry_after if isinstance(error, Throttled) else None
         return cls(error, pause, now + max(pause, min(asked or pause, MOST_PATIENCE)))
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether it lasts until something changes."""
+        return self.until == FOREVER
 
     def check(self, now: datetime) -> None:
         """Raise the error anew while the pause lasts."""

@@ -1,9 +1,9 @@
-"""An account's row in the vault, sealed and opened, and the lease under which it is written."""
+"""An account's rows in the vault, sealed and opened, and the lease under which they are written."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ import structlog
 
 from harvester.auth.held import Account, Held
 from harvester.errors import Fenced, SealBroken, StoreUnavailable, TokenError
-from harvester.model import Token
+from harvester.logs import Failures
+from harvester.model import BEGINNING, Token
 from harvester.store import leases, tokens
 from harvester.vault import Context, KeyRing, Sealed
 
@@ -21,16 +22,15 @@ if TYPE_CHECKING:
 RENEWAL_LASTS = timedelta(minutes=6)
 """Longer than a renewal and a login: another instance may take the account's lease after it."""
 
-_log = structlog.stdlib.get_logger(__name__)
-
 
 class Vault:
-    """The row of one account."""
+    """The token and the kept password of one account."""
 
     def __init__(self, account: Account, pool: Pool, ring: KeyRing) -> None:
         self._account = account
         self._pool = pool
         self._ring = ring
+        self._failures = Failures(structlog.stdlib.get_logger(__name__))
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[int | None]:
@@ -45,29 +45,57 @@ class Vault:
                     await leases.release_account(self._pool, account_id, fence)
 
     async def load(self) -> Held | None:
-        """The newest token, where there is one; one that our keys do not open is long due."""
+        """The newest token, where there is one; of one that cannot be used only its generation."""
         row = await tokens.load(self._pool, self._account.account_id)
         if row is None:
             return None
-        try:
-            access = self._open(row.key_id, row.access_token, "access_token")
-            refresh = self._open(row.key_id, row.refresh_token, "refresh_token")
-        except SealBroken as error:
-            _log.warning(
-                "a kept login cannot be used", account=self._account.name, error=str(error)
-            )
-            access, refresh = "", None
-        ends = row.expires_at if access else row.saved_at  # nothing to use: due at once
-        token = Token(access or "", ends, refresh, row.refresh_expires_at)
+        access = self._open(row.key_id, row.access_token, "access_token")
+        if access is None:
+            return Held(Token("", BEGINNING), row.saved_at, row.generation)
+        refresh = self._open(row.key_id, row.refresh_token, "refresh_token")
+        token = Token(access, row.expires_at, refresh, row.refresh_expires_at)
         return Held(token, row.saved_at, row.generation)
 
+    async def password(self) -> str | None:
+        """The kept password, where there is one that our keys open."""
+        row = await tokens.load_password(self._pool, self._account.account_id)
+        return self._open(row.key_id, row.password, "password") if row else None
+
     async def save(self, fence: int, held: Held) -> None:
+        """Raises TokenError where another instance was faster, as `save_login` and `forget` do."""
+        with self._told():
+            await tokens.save(self._pool, self._account.account_id, fence, self._sealed(held))
+
+    async def save_login(self, fence: int, held: Held, password: str | None) -> None:
+        """Save a person's login; from then on the account's kept password is this one, or none."""
+        kept = None
+        if password is not None:
+            sealed = self._ring.seal(password, self._context("password"))
+            kept = tokens.SealedPassword(sealed.key_id, sealed.data)
+        row, account_id = self._sealed(held), self._account.account_id
+        with self._told():
+            await tokens.save_login(self._pool, account_id, fence, row, kept)
+
+    async def forget(self, fence: int) -> bool:
+        """Erase token and kept password; whether there was any."""
+        with self._told():
+            return await tokens.forget(self._pool, self._account.account_id, fence)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Fenced as error:
+            # The account's fence: it says nothing of the tenant, which we may well hold.
+            raise elsewhere(self._account) from error
+
+    def _sealed(self, held: Held) -> tokens.SealedToken:
         token = held.token
         access = self._ring.seal(token.access_token, self._context("access_token"))
         refresh = None
         if token.refresh_token is not None:
             refresh = self._ring.seal(token.refresh_token, self._context("refresh_token")).data
-        row = tokens.SealedToken(
+        return tokens.SealedToken(
             generation=held.generation,
             key_id=access.key_id,
             access_token=access.data,
@@ -76,14 +104,19 @@ class Vault:
             refresh_expires_at=token.refresh_expires_at,
             saved_at=held.since,
         )
-        try:
-            await tokens.save(self._pool, self._account.account_id, fence, row)
-        except Fenced as error:
-            # The account's fence: it says nothing of the tenant, which we may well hold.
-            raise elsewhere(self._account) from error
 
     def _open(self, key_id: str, data: bytes | None, field: str) -> str | None:
-        return None if data is None else self._ring.open(Sealed(key_id, data), self._context(field))
+        """What was sealed; None where nothing was, or where our keys do not open it."""
+        if data is None:
+            return None
+        what = f"{self._account.name} kept {field}"
+        try:
+            opened = self._ring.open(Sealed(key_id, data), self._context(field))
+        except SealBroken as error:
+            self._failures.failing(what, "seal_broken", error=str(error))
+            return None
+        self._failures.well(what)
+        return opened
 
     def _context(self, field: str) -> Context:
         account = self._account

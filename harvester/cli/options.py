@@ -1,12 +1,74 @@
-"""Options that several commands have in common."""
+"""Options that several commands have in common, and what is wrong with what they were given."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
+
+from harvester import config
+from harvester.config import Settings, Tenant
+from harvester.config.settings import Duration
+from harvester.config.tree import nearest
 
 DEFAULT_CONFIG = Path("/etc/harvester/config.toml")
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", help="The configuration file.", metavar="FILE")
 ]
+TenantName = Annotated[
+    str | None,
+    typer.Argument(help="One tenant; without it, all.", metavar="TENANT", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, for programs.")]
+
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+
+def configured(config_file: Path, tenant: str | None) -> tuple[Settings, list[Tenant]]:
+    """The settings, and the tenant of this name, or all where none is named."""
+    settings = config.load(config_file)
+    if tenant is None:
+        return settings, list(settings.tenants)
+    names = [each.name for each in settings.tenants]
+    chosen(tenant, names, what="tenant", hint="TENANT")
+    return settings, [each for each in settings.tenants if each.name == tenant]
+
+
+def chosen(name: str, known: Iterable[str], *, what: str, hint: str) -> None:
+    """Refuse a name that is not known, with the one that was meant."""
+    choice = list(known)
+    if name not in choice:
+        raise typer.BadParameter(f"no {what} {name!r}; {nearest(name, choice)}", param_hint=hint)
+
+
+def one_form(as_json: bool, as_csv: bool) -> None:
+    """Refuse two forms at once."""
+    if as_json and as_csv:
+        raise typer.BadParameter("cannot go with --json; choose one", param_hint="--csv")
+
+
+def instant(text: str | None, option: str, now: datetime) -> datetime | None:
+    """An instant in ISO 8601 with its zone, or a duration back from now."""
+    if text is None:
+        return None
+    try:
+        return now - _DURATION.validate_python(text)
+    except ValidationError:
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no instant; write 2026-03-04T10:00:00Z, or 24h for a day ago",
+            param_hint=option,
+        ) from None
+    if found.tzinfo is None:
+        raise typer.BadParameter(
+            f"{text!r} names no zone; write 2026-03-04T10:00:00Z, or with +01:00",
+            param_hint=option,
+        )
+    return found

@@ -9,6 +9,8 @@ from harvester.config.tree import Location, Problem, Tree
 from harvester.errors import ConfigError
 
 KINDS = ("file", "env", "credential")
+KEY_FILE = ("key_file",)
+"""What may be a credential and is no secret, but the path of a file with keys."""
 MOST_BYTES = 64 * 1024
 """No secret is longer; a device such as /dev/zero never ends."""
 
@@ -16,7 +18,8 @@ MOST_BYTES = 64 * 1024
 def resolve(tree: Tree, folder: Path) -> tuple[Tree, list[Problem]]:
     """The tree with a SecretStr for each reference, and what could not be resolved.
 
-    Files are relative to `folder`. A reference that leads nowhere becomes an empty SecretStr.
+    Files are relative to `folder`. A reference that leads nowhere becomes an empty SecretStr. The
+    key file's is its path.
     """
     problems: list[Problem] = []
     return {key: _resolved(each, (key,), folder, problems) for key, each in tree.items()}, problems
@@ -46,15 +49,23 @@ def reference(node: object) -> tuple[str, str] | None:
 def _resolved(node: object, at: Location, folder: Path, problems: list[Problem]) -> object:
     if found := reference(node):
         try:
-            return SecretStr(_secret(*found, folder))
+            return _meant(at, *found, folder)
         except ConfigError as error:
             problems.append((at, str(error)))
-            return SecretStr("")
+            return "" if at == KEY_FILE else SecretStr("")
     if isinstance(node, dict):
         return {key: _resolved(each, (*at, key), folder, problems) for key, each in node.items()}
     if isinstance(node, list):
         return [_resolved(each, (*at, i), folder, problems) for i, each in enumerate(node)]
     return node
+
+
+def _meant(at: Location, kind: str, name: str, folder: Path) -> SecretStr | str:
+    if at != KEY_FILE:
+        return SecretStr(_secret(kind, name, folder))
+    if kind != "credential":
+        raise ConfigError('takes a path, or { credential = "…" }')
+    return str(_credential(name))
 
 
 def _secret(kind: str, name: str, folder: Path) -> str:
@@ -76,12 +87,12 @@ def _credential(name: str) -> Path:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         raise ConfigError(
-            "$CREDENTIALS_DIRECTORY is not set: a credential comes from systemd (LoadCredential=); "
-            'elsewhere use { file = "…" } or { env = "…" }'
+            "$CREDENTIALS_DIRECTORY is not set: systemd sets it (LoadCredential= in the unit); "
+            "on a command line set it to the folder that holds the credentials"
         )
     if "/" in name or name in ("", ".", ".."):
         raise ConfigError('a credential is a bare name; for a path use { file = "…" }')
-    return Path(folder, name)
+    return Path(folder, name).absolute()
 
 
 def _text(path: Path) -> str:

@@ -12,6 +12,7 @@ _WANTED = {
     "list_type": "takes a list",
     "tuple_type": "takes a list",
     "string_type": "takes a text in quotes",
+    "path_type": "takes a path in quotes",
 }
 
 

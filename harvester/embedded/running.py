@@ -24,6 +24,7 @@ class Running:
         self._cluster = cluster
         self._use: int | None = use
         self._gate = gate
+        self.programs = cluster.binaries
         home = cluster.home
         self.superuser = Server(HOST, port, SUPERUSER, "postgres", passwords.superuser(home))
         self.server = Server(HOST, port, APPLICATION, APPLICATION, passwords.application(home))
@@ -69,6 +70,12 @@ def start(state_directory: Path, binaries: Path | None = None) -> Running:
         state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locks.gate(gate):
             return _start(gate, binaries)
+
+
+def is_made(state_directory: Path) -> bool:
+    """Whether a server was ever made there. Raises EmbeddedPostgresError where we may not look."""
+    with _told(state_directory):
+        return (state_directory / "postgres" / "data").exists()
 
 
 def _start(gate: Path, given: Path | None) -> Running:

@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from harvester.clock import Clock
 from harvester.harvest.discovering import Discovering
 from harvester.harvest.pulling import Pulling, Tick
 from harvester.harvest.work import STREAM, Seat, Work
+from harvester.logs import Failures
 from harvester.store import feeds
 from harvester.store.catalog import Ids
 from harvester.store.feeds import DueFeed
@@ -28,6 +31,8 @@ __all__ = ["STREAM", "Harvest", "Seat", "Work"]
 
 AT_ONCE = 8
 """Feeds of a tenant in work at the same time."""
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Harvest:
@@ -46,10 +51,16 @@ class Harvest:
         self._pool = pool
         self._clock = clock
         self._stopping = stopping
-        self._discovering = Discovering(work, pool, ids)
+        self._failures = Failures(_log)
+        self._discovering = Discovering(work, pool, ids, self._failures)
         self._writer = Writer(pool, work.tenant, ids, partitions)
         self._begin_after = 0
         """The last feed that was begun when the last tick ran out of time."""
+
+    @property
+    def commits(self) -> int:
+        """How many groups of windows were committed."""
+        return self._writer.commits
 
     async def tick(self, lease: Lease, now: datetime, longest: timedelta) -> bool:
         """Do what is due at `now`, for as long as that; whether all of it was done.
@@ -78,6 +89,7 @@ class Harvest:
             # From here on: a discovery that takes long must not leave the feeds without time.
             deadline=self._clock.now() + longest,
             stopping=self._stopping,
+            failures=self._failures,
         )
 
     async def _pages(self, lease: Lease, now: datetime) -> AsyncIterator[list[DueFeed]]:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from harvester import channels
 from harvester.errors import PlatformError
 from harvester.harvest.work import Seat, Work
@@ -22,16 +20,15 @@ if TYPE_CHECKING:
 
 EVERY = timedelta(hours=1)
 
-_failures = Failures(structlog.stdlib.get_logger(__name__))
-
 
 class Discovering:
     """The discoveries of one tenant, an account at a time."""
 
-    def __init__(self, work: Work, pool: Pool, ids: Ids) -> None:
+    def __init__(self, work: Work, pool: Pool, ids: Ids, failures: Failures) -> None:
         self._work = work
         self._pool = pool
         self._ids = ids
+        self._failures = failures
         self._done_at: dict[int, datetime] = {}
 
     async def tick(self, lease: Lease, now: datetime) -> bool:
@@ -48,9 +45,9 @@ class Discovering:
         try:
             found = [f async for f in self._work.platform.discover(seat.api, seat.credentials)]
         except PlatformError as error:
-            _failures.failing(what, error.reason, error=str(error))
+            self._failures.failing(what, error.reason, error=str(error))
             return False
-        _failures.well(what)
+        self._failures.well(what)
         await discovery.save(self._pool, lease, self._ids, self._discovery(seat, found, now))
         self._done_at[seat.account_id] = now
         return True

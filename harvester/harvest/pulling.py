@@ -41,7 +41,6 @@ _THIS_WINDOW = (Malformed, TooLarge, Truncated, RequestRefused)
 """What costs a window, while the feed's other windows may still be had."""
 
 _log = structlog.stdlib.get_logger(__name__)
-_failures = Failures(_log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,11 @@ class Tick:
     now: datetime
     deadline: datetime
     stopping: asyncio.Event
+    failures: Failures
 
     @property
     def is_over(self) -> bool:
-        """Whether no more windows are begun: the time is up, or the daemon is being stopped."""
+        """Whether no more windows are begun: the time is up, or the tenant is being stopped."""
         return self.stopping.is_set() or self.clock.now() >= self.deadline
 
 
@@ -78,7 +78,7 @@ class Pulling:
         """
         done = await self._through_any_account()
         if done:
-            _failures.well(self._name)
+            self._tick.failures.well(self._name)
         elif self._error is not None:
             await self._tell(self._error)
         return done
@@ -193,7 +193,7 @@ class Pulling:
 
     async def _tell(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, PlatformError) else "unexpected"
-        _failures.failing(self._name, reason, error=str(error))
+        self._tick.failures.failing(self._name, reason, error=str(error))
         await feeds.failed(
             self._tick.pool,
             self._tick.lease,

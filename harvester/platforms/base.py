@@ -76,6 +76,8 @@ class Platform(ABC):
     """The longest span asked for at once."""
     axis_is_instant: ClassVar[bool] = True
     """Whether a feed is filtered by the readings' own instants."""
+    token_reasons: ClassVar[tuple[str, ...]] = ()
+    """The reasons of refused logins and renewals, beside `metrics.TOKEN_REASONS`."""
 
     @abstractmethod
     def __init__(self, options: BaseModel) -> None:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from harvester.errors import ConfigError, UserError
+from harvester.errors import AlreadyRunning, ConfigError
 
 
 @contextmanager
 def instance(state_directory: Path) -> Iterator[str]:
     """The instance's name, held alone. With it a restart takes over its own leases at once.
 
-    Raises UserError where another daemon uses the state directory, ConfigError where it cannot
+    Raises AlreadyRunning where another daemon uses the state directory, ConfigError where it cannot
     be used at all.
     """
     try:
@@ -29,7 +29,7 @@ def instance(state_directory: Path) -> Iterator[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
+            raise AlreadyRunning(
                 f"Another harvester runs on the state directory {state_directory}. "
                 "Stop it, or give this one a state_directory of its own."
             ) from None

@@ -5,28 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 
-from harvester import embedded, metrics, platforms
+from harvester import auth, metrics, platforms
 from harvester.auth import Account, AccountApi, Keeper
 from harvester.client import Client
-from harvester.clock import Clock
 from harvester.config import Tenant
-from harvester.errors import Fenced
+from harvester.errors import Fenced, StoreError, StoreUnavailable
 from harvester.harvest import STREAM, Harvest, Seat, Work
 from harvester.model import Credentials
 from harvester.platforms.base import Platform
+from harvester.service.house import House
 from harvester.store import catalog, feeds, leases
-from harvester.store.partitions import Partitions
-from harvester.vault import KeyRing
 from harvester.windows import Rules
-
-if TYPE_CHECKING:
-    from harvester.store.pool import Pool
 
 LEASE_LASTS = timedelta(seconds=60)
 """By the database's clock: how long after a crash another instance takes over."""
@@ -38,87 +31,148 @@ SHORTEST_TICK = timedelta(minutes=1)
 _log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all tenants of a daemon share."""
-
-    pool: Pool
-    ring: KeyRing
-    partitions: Partitions
-    clock: Clock
-    deployment: str
-    owner: str
-    server: embedded.Running | None = None
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when no more windows are to be begun."""
-
-
 class Working:
     """A tenant that this daemon works, as long as no other instance does."""
 
     def __init__(self, house: House, settings: Tenant, tenant_id: int, client: Client) -> None:
+        self.settings = settings
         self._house = house
-        self._settings = settings
         self._tenant_id = tenant_id
         self._client = client
+        self._keepers: list[Keeper] = []
         self._lease: leases.Lease | None = None
+        self._lease_ends = house.clock.now()
+        self._lease_turn = asyncio.Lock()
         self._harvest: Harvest | None = None
-        self._waiting = False
+        self._elsewhere = False
+        self._stopping = asyncio.Event()
 
     @property
     def name(self) -> str:
-        return self._settings.name
+        return self.settings.name
+
+    @property
+    def job(self) -> str:
+        return f"{self.name} {STREAM}"
 
     @property
     def interval(self) -> timedelta:
-        return self._settings.interval
+        return self.settings.interval
+
+    def signs(self) -> tuple[int, int]:
+        """What changes while a tick gets on: exchanges and commits so far."""
+        return self._client.exchanges, self._harvest.commits if self._harvest else 0
 
     async def last_success(self) -> datetime | None:
         return await feeds.last_success(self._house.pool, self._tenant_id, STREAM)
+
+    async def run(self) -> None:
+        """A tick, counted where the tenant is not worked by another instance.
+
+        Raises StoreUnavailable where the database is away, which is told by then, and StoreError
+        where only this tenant has trouble with it.
+        """
+        began, outcome = asyncio.get_running_loop().time(), "unfinished"
+        try:
+            outcome = "done" if await self.tick() else "unfinished"
+        except Fenced:
+            self._wait()
+        except StoreUnavailable as error:
+            outcome = "failed"
+            if await self._house.presence.look():
+                raise StoreError(str(error)) from error
+            raise
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            if not self._elsewhere:
+                passed = asyncio.get_running_loop().time() - began
+                metrics.JOB_RUNS.labels(self.name, STREAM, outcome).inc()
+                metrics.JOB_DURATION.labels(self.name, STREAM).observe(passed)
 
     async def tick(self) -> bool:
         """Do what is due now; whether all of it was done.
 
         Raises Fenced where another instance took the tenant meanwhile, and StoreUnavailable.
         """
-        if self._lease is None:
-            self._lease = await leases.take(
-                self._house.pool, self._tenant_id, self._house.owner, LEASE_LASTS
-            )
-        if self._lease is None:
+        lease = self._lease or await self._take()
+        if lease is None:
             self._wait()
             return False
-        self._waiting = False
+        self._work()
         now = self._house.clock.now()
         try:
-            harvest = self._harvest = self._harvest or await self._begin(self._lease)
-            return await harvest.tick(self._lease, now, max(self.interval, SHORTEST_TICK))
+            harvest = self._harvest = self._harvest or await self._begin(lease)
+            return await harvest.tick(lease, now, max(self.interval, SHORTEST_TICK))
         except Fenced:
-            self._lease = None
+            self._hold(None)
             raise
+
+    def stop(self) -> None:
+        """Begin no more windows."""
+        self._stopping.set()
 
     async def extend(self) -> None:
         """Keep the lease, if we have one. Raises StoreUnavailable."""
-        if (lease := self._lease) is not None:
+        async with self._lease_turn:
+            if (lease := self._lease) is None:
+                return
+            ends = self._house.clock.now() + LEASE_LASTS
             try:
                 await leases.extend(self._house.pool, lease, LEASE_LASTS)
             except Fenced:
                 if self._lease is lease:  # and not one that a tick took meanwhile
-                    self._lease = None
+                    self._hold(None)
+            except StoreUnavailable:
+                self._tell_held(lease)
+                raise
+            else:
+                self._lease_ends = ends
+                self._tell_held(lease)
 
     async def release(self) -> None:
-        """Let another instance work the tenant at once."""
-        if self._lease is not None:
-            await leases.release(self._house.pool, self._lease)
-            self._lease = None
+        """Let another instance work the tenant at once. Raises StoreUnavailable."""
+        async with self._lease_turn:  # or an extension on its way would make it last after all
+            if self._lease is not None:
+                await leases.release(self._house.pool, self._lease)
+                self._hold(None)
+
+    def leave(self) -> None:
+        """Count it no more: who still waits for an answer must not make its series again."""
+        self._lease = None
+        for keeper in self._keepers:
+            keeper.leave()
+
+    async def _take(self) -> leases.Lease | None:
+        house = self._house
+        ends = house.clock.now() + LEASE_LASTS
+        lease = await leases.take(house.pool, self._tenant_id, house.owner, LEASE_LASTS)
+        self._lease_ends = ends
+        self._hold(lease)
+        return lease
+
+    def _hold(self, lease: leases.Lease | None) -> None:
+        self._lease = lease
+        metrics.LEASE_HELD.labels(self.name).set(lease is not None)
+
+    def _tell_held(self, lease: leases.Lease) -> None:
+        if self._lease is lease:
+            held = self._house.clock.now() < self._lease_ends
+            metrics.LEASE_HELD.labels(self.name).set(held)
 
     def _wait(self) -> None:
-        if not self._waiting:
+        if not self._elsewhere:
             _log.info("worked by another instance", tenant=self.name)
-        self._waiting = True
+        self._elsewhere = True
+
+    def _work(self) -> None:
+        if self._elsewhere:
+            _log.info("worked by this instance again", tenant=self.name)
+        self._elsewhere = False
 
     async def _begin(self, lease: leases.Lease) -> Harvest:
-        settings, house = self._settings, self._house
+        settings, house = self.settings, self._house
         platform = platforms.adapter(settings.platform)(settings.options)
         people = _credentials(settings, platform)
         ids = await catalog.accounts(house.pool, lease, [each.user for each in people])
@@ -129,10 +183,10 @@ class Working:
             history=settings.history,
             rules=Rules(looks=settings.looks, longest=platform.longest_window),
         )
-        return Harvest(work, house.pool, house.partitions, house.clock, house.stopping)
+        return Harvest(work, house.pool, house.partitions, house.clock, self._stopping)
 
     def _seat(self, account_id: int, credentials: Credentials, platform: Platform) -> Seat:
-        house, settings = self._house, self._settings
+        house, settings = self._house, self.settings
         account = Account(
             account_id=account_id,
             tenant=settings.name,
@@ -142,6 +196,7 @@ class Working:
             owner=house.owner,
         )
         keeper = Keeper(account, platform, self._client, house.pool, house.ring, house.clock)
+        self._keepers.append(keeper)
         return Seat(account_id, credentials, AccountApi(keeper, self._client))
 
 
@@ -149,7 +204,8 @@ class Working:
 async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
     """A tenant ready to be worked. Raises ConfigError where its platform changed."""
     tenant_id = await catalog.tenant(house.pool, settings.name, settings.platform)
-    metrics.expect(settings.name, settings.platform)
+    reasons = (*auth.REASONS, *platforms.adapter(settings.platform).token_reasons)
+    metrics.expect(settings.name, settings.platform, reasons)
     client = Client(
         settings.options.base_url,
         house.clock,
@@ -158,7 +214,11 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
         concurrency=REQUESTS_AT_ONCE,
     )
     async with client:
-        yield Working(house, settings, tenant_id, client)
+        tenant = Working(house, settings, tenant_id, client)
+        try:
+            yield tenant
+        finally:
+            tenant.leave()
 
 
 def _credentials(settings: Tenant, platform: Platform) -> list[Credentials]:

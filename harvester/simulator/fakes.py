@@ -5,11 +5,13 @@ stands in modules with longer names. Nothing lists them.
 """
 
 import importlib
+import pkgutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from harvester import simulator
 from harvester.simulator.faults import Faults
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
@@ -51,21 +53,35 @@ class Simulated(Protocol):
         """Serve `world` on loopback; `switches` is one of the quirks."""
 
 
+def platforms() -> list[str]:
+    """The platforms that have a fake, by name."""
+    names = (module.name for module in pkgutil.iter_modules(simulator.__path__))
+    return sorted(name for name in names if not _wanting(_module(name)))
+
+
 def simulated(platform: str) -> Simulated:
     """The fake of a platform. Raises LookupError, which says what to write, where it is wanting."""
     name = f"{__package__}.{platform}"
     where = f"{name.replace('.', '/')}.py"
     try:
-        module: Any = importlib.import_module(name)
+        module = _module(platform)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
         raise LookupError(
             f"{platform} has no fake: write {where} with {', '.join(OFFERED)}"
         ) from None
-    if missing := [each for each in OFFERED if not hasattr(module, each)]:
+    if missing := _wanting(module):
         raise LookupError(
             f"the fake of {platform} is not whole: add {', '.join(missing)} to {where}"
         )
     found: Simulated = module
     return found
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{__package__}.{name}")
+
+
+def _wanting(module: object) -> list[str]:
+    return [each for each in OFFERED if not hasattr(module, each)]

@@ -6,8 +6,11 @@ answer as a coroutine function, and gives what goes out. The functions at the en
 
 import re
 from asyncio import sleep
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -19,10 +22,13 @@ Match = str | re.Pattern[str] | Callable[[web.Request], bool]
 class Refusal(Exception):
     """The fake declines. Raised by handlers and faults; each fake puts it in its own words."""
 
-    def __init__(self, status: int, message: str = "") -> None:
+    def __init__(
+        self, status: int, message: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(status, message)
         self.status = status
         self.message = message
+        self.headers = headers or {}
 
 
 @dataclass(slots=True)
@@ -96,6 +102,19 @@ def refuse(status: int) -> Kind:
     return kind
 
 
+def throttle(retry_after: timedelta | datetime) -> Kind:
+    """A 429 that asks for patience, in whole seconds or until an HTTP date; nothing is done."""
+    if isinstance(retry_after, datetime):
+        asked = format_datetime(retry_after, usegmt=True)  # takes none but UTC
+    else:
+        asked = str(retry_after // timedelta(seconds=1))
+
+    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
+        raise Refusal(429, headers={"Retry-After": asked})
+
+    return kind
+
+
 def oversized(size: int) -> Kind:
     """The honest answer, padded with blanks (which JSON permits) to at least `size` bytes."""
 
@@ -117,3 +136,42 @@ def delay(seconds: float) -> Kind:
         return answer
 
     return kind
+
+
+def drip(size: int, pause: float) -> Kind:
+    """The honest answer, `size` bytes at a time with `pause` seconds after each."""
+
+    async def kind(request: web.Request, honest: Answer) -> web.StreamResponse:
+        answer, body = await _begun(request, honest)
+        with suppress(ConnectionResetError):  # nobody waits for it any more
+            for start in range(0, len(body), size):
+                await answer.write(body[start : start + size])
+                await sleep(pause)
+        return answer
+
+    return kind
+
+
+def cut(after: int) -> Kind:
+    """The honest answer, of which `after` bytes arrive and never the last one: what the call did
+    is done, and the connection ends."""
+
+    async def kind(request: web.Request, honest: Answer) -> web.StreamResponse:
+        answer, body = await _begun(request, honest)
+        await answer.write(body[:-1][:after])
+        if request.transport:
+            request.transport.close()
+        return answer
+
+    return kind
+
+
+async def _begun(request: web.Request, honest: Answer) -> tuple[web.StreamResponse, bytes]:
+    """The honest answer with its head sent, and its body, which is not."""
+    answer = await honest(request)
+    body = answer.body if isinstance(answer, web.Response) else None
+    told = body if isinstance(body, bytes) else b""
+    head = {"Content-Type": answer.content_type, "Content-Length": str(len(told))}
+    begun = web.StreamResponse(status=answer.status, headers=head)
+    await begun.prepare(request)
+    return begun, told

@@ -6,14 +6,16 @@ Authentication pages and of its open clients; order, caps and bounds, which nobo
 are switches.
 """
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import format_datetime
 
 from aiohttp import web
 
+from harvester.simulator import mydevices_asked as asked
 from harvester.simulator import mydevices_shapes as shapes
+from harvester.simulator.chance import dice
 from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.mydevices_auth import GrantRefusal, Session, Tokens
@@ -48,6 +50,10 @@ class FakeMydevices:
         """Disable the account of that user name: no login, no refresh."""
         self.tokens.disabled.add(user)
 
+    def revoke(self, user: str) -> None:
+        """End the access tokens of that user name before their time; its sessions go on."""
+        self.tokens.revoke(user)
+
     def log_out(self, user: str) -> None:
         """End the sessions of that user name: its refresh tokens are worth nothing now."""
         self.tokens.log_out(user)
@@ -71,7 +77,11 @@ class FakeMydevices:
                 web.get("/v1.0/admin/users", self._admin_users),
             ]
         )
+        app.on_response_prepare.append(self._date)
         return app
+
+    async def _date(self, _request: web.Request, answer: web.StreamResponse) -> None:
+        answer.headers["Date"] = format_datetime(self.tokens.now(), usegmt=True)
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -86,7 +96,9 @@ class FakeMydevices:
         except GrantRefusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         except Refusal as refusal:
-            return shapes.boom(refusal.status, refusal.message)
+            answer = shapes.boom(refusal.status, refusal.message)
+            answer.headers.update(refusal.headers)
+            return answer
         except web.HTTPException as error:
             return shapes.boom(error.status, "")
 
@@ -94,24 +106,24 @@ class FakeMydevices:
     async def _befall(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         if not request.path.endswith("/token"):
             return await self.faults.answer(request, handler)
-        params = await _params(request)
+        params = await asked.params(request)
         self.token_calls[params.get("grant_type", "")] += 1
         # Around the faults, so that a refresh that is held back is still seen as under way.
         with self.tokens.renewal(params.get("refresh_token")):
             return await self.faults.answer(request, handler)
 
     async def _user_token(self, request: web.Request) -> web.Response:
-        return _token_response(self.tokens.at_gateway(await _params(request)))
+        return _token_response(self.tokens.at_gateway(await asked.params(request)))
 
     async def _admin_token(self, request: web.Request) -> web.Response:
         tenant = self.world.tenants.get(request.match_info["realm"])
         if tenant is None:
             return web.json_response({"error": "Realm does not exist"}, status=404)
-        return _token_response(self.tokens.at_realm(tenant, await _params(request)))
+        return _token_response(self.tokens.at_realm(tenant, await asked.params(request)))
 
     async def _readings(self, request: web.Request) -> web.Response:
         user, tenant = self._user_of(request)
-        start, end = _number(request, "start_ts"), _number(request, "end_ts")
+        start, end = asked.number(request, "start_ts"), asked.number(request, "end_ts")
         if start > end:
             raise Refusal(400, '"start_ts" must not be after "end_ts"')
         thing = self._seen(request, user, tenant)
@@ -127,12 +139,14 @@ class FakeMydevices:
         first = start if self.switches.start_inclusive else start + 1
         last = end if self.switches.end_inclusive else end - 1
         if self.switches.cursor and "timestamp" in request.query:
-            cursor = _number(request, "timestamp")
+            cursor = asked.number(request, "timestamp")
             if self.switches.newest_first:
                 last = min(last, cursor)
             else:
                 first = max(first, cursor)
-        rows = list(self.world.readings(thing, first, last, millis(self.world.clock.now())))
+        rows = list(self.world.readings(thing, first, last, millis(self.tokens.now())))
+        if self.switches.shuffled:
+            dice(self.world.seed, thing.uuid, first, last).shuffle(rows)
         return rows[::-1] if self.switches.newest_first else rows
 
     async def _companies(self, request: web.Request) -> web.Response:
@@ -164,10 +178,10 @@ class FakeMydevices:
 
     async def _admin_things(self, request: web.Request) -> web.Response:
         tenant = self._tenant_of(request)
-        page, limit = _number(request, "page", 0), _number(request, "limit", 20)
+        page, limit = asked.number(request, "page", 0), asked.number(request, "limit", 20)
         rows = [shapes.thing(tenant, thing) for thing in tenant.things]
         if "status" in request.query:
-            rows = [row for row in rows if row["status"] == _number(request, "status")]
+            rows = [row for row in rows if row["status"] == asked.number(request, "status")]
         shown = rows[page * limit : (page + 1) * limit]
         return web.json_response({"count": len(rows), "limit": limit, "page": page, "rows": shown})
 
@@ -253,39 +267,6 @@ def _walked(request: web.Request, user: User, tenant: Tenant) -> list[Thing]:
     if not things:
         raise Refusal(404)
     return things
-
-
-def _number(request: web.Request, name: str, default: int | None = None) -> int:
-    text = request.query.get(name)
-    if text is None and default is not None:
-        return default
-    if text is None:
-        raise Refusal(400, f'"{name}" is required')
-    if not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise Refusal(400, f'"{name}" must be a number')
-    return int(text)
-
-
-async def _params(request: web.Request) -> dict[str, str]:
-    """Return the parameters of a token call: a form, or JSON where the gateway takes it."""
-    if request.content_type == "application/json" and "realm" not in request.match_info:
-        return _json_params(await request.text())
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Refusal(415)
-    form = await request.post()
-    if len(form) > len(set(form)):
-        raise GrantRefusal(400, "invalid_request", "duplicated parameter")
-    return {key: value for key, value in form.items() if isinstance(value, str)}
-
-
-def _json_params(text: str) -> dict[str, str]:
-    try:
-        told = json.loads(text)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise Refusal(400, "Invalid request payload JSON format")
-    return {key: str(value) for key, value in told.items() if value is not None}
 
 
 def _token_response(body: dict[str, object]) -> web.Response:

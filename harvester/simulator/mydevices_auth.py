@@ -1,8 +1,9 @@
 """The fake's tokens: a small Keycloak that really logs in, renews, expires and refuses.
 
 Refusals have Keycloak's form, `{"error", "error_description"}`, with the words and statuses of its
-source. All times are the world's. Two kinds of tokens do not cross over: those of users (password
-grant, at the API's host) and those of a tenant's admin client (client credentials, at its realm).
+source. All times are the platform's own. Two kinds of tokens do not cross over: those of users
+(password grant, at the API's host) and those of a tenant's admin client (client credentials, at its
+realm).
 """
 
 import base64
@@ -72,6 +73,10 @@ class Tokens:
         self.disabled: set[str] = set()
         self.violations: list[str] = []
 
+    def now(self) -> datetime:
+        """The time as the platform has it."""
+        return self._world.clock.now() + self._switches.clock_skew
+
     def at_gateway(self, params: Mapping[str, str]) -> dict[str, object]:
         """Answer a token call on user level: password and refresh grants of user clients."""
         grant = _grant_type(params, "password", "refresh_token")
@@ -107,9 +112,15 @@ class Tokens:
         if scheme.lower() != "bearer" or not text:
             raise Refusal(401, "Invalid token format")
         token = self._access.get(text)
-        if token is None or token.expires <= self._world.clock.now():
+        if token is None or token.expires <= self.now():
             raise Refusal(401, "Invalid credentials")
         return token.session
+
+    def revoke(self, user: str) -> None:
+        """End all access tokens of the user of that name, whatever end was told of them."""
+        self._access = {
+            text: token for text, token in self._access.items() if token.session.account != user
+        }
 
     def log_out(self, user: str) -> None:
         """End all sessions of the user of that name, as a platform's admin can."""
@@ -171,7 +182,7 @@ class Tokens:
 
     def _open(self, tenant: Tenant, client: Client, user: User | None) -> dict[str, object]:
         longest = self._switches.session_max
-        ends = self._world.clock.now() + timedelta(seconds=longest) if longest else None
+        ends = self.now() + timedelta(seconds=longest) if longest else None
         name = identity(self._world.seed, "session", len(self._sessions))
         session = Session(name, tenant, client, user, ends)
         self._sessions.append(session)
@@ -195,7 +206,7 @@ class Tokens:
             return "Invalid refresh token. Token client and authorized client don't match"
         if session.account in self.disabled:
             return "User disabled"
-        if token.expires <= self._world.clock.now():
+        if token.expires <= self.now():
             return "Token is not active"
         if session.state == "logged out":
             return "Session not active"
@@ -232,15 +243,15 @@ class Tokens:
         """Return `seconds`, shortened to what is left of the session."""
         if session.ends is None:
             return seconds
-        return min(seconds, int((session.ends - self._world.clock.now()).total_seconds()))
+        return min(seconds, int((session.ends - self.now()).total_seconds()))
 
     def _token(self, session: Session, seconds: int) -> Token:
-        return Token(session, self._world.clock.now() + timedelta(seconds=seconds))
+        return Token(session, self.now() + timedelta(seconds=seconds))
 
     def _mint(self, session: Session, typ: str, seconds: int) -> str:
         """Return a text in the shape of a JWT. The fake itself knows its tokens by heart."""
         self._minted += 1
-        issued = int(self._world.clock.now().timestamp())
+        issued = int(self.now().timestamp())
         claims = {
             "jti": identity(self._world.seed, "token", self._minted),
             "exp": issued + seconds,

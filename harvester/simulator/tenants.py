@@ -4,7 +4,7 @@ A tenant is what the vendor calls an application; the realm of its admin tokens 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harvester.simulator.chance import dice, identity
 from harvester.simulator.curves import HOUR_MS
@@ -77,8 +77,11 @@ class Tenant:
     things: tuple[Thing, ...]
 
 
-def build(seed: object, name: str, number: int, users: int, things: int) -> Tenant:
-    """Build tenant `name`: so many users, so many reporting things, a gateway, a dead thing."""
+def build(seed: object, name: str, number: int, users: int, things: int, pace: int = 1) -> Tenant:
+    """Build tenant `name`: so many users, so many reporting things, a gateway, a dead thing.
+
+    They send `pace` times as often as usual.
+    """
     people = tuple(_user(seed, name, n) for n in range(users))
     companies = tuple(
         Company(40_000 + 10 * number + n, f"{name.title()} {part}")
@@ -95,7 +98,10 @@ def build(seed: object, name: str, number: int, users: int, things: int) -> Tena
         users=people,
         companies=companies,
         locations=places,
-        things=tuple(_things(seed, 1000 * number, people, places, things)),
+        things=tuple(
+            replace(thing, every_ms=thing.every_ms // pace)
+            for thing in _things(seed, 1000 * number, people, places, things)
+        ),
     )
 
 

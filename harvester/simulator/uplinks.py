@@ -4,6 +4,7 @@ An uplink is made whole, with its late publication, corrections and twin, from t
 thing and the day alone. So it cannot depend on who asks for it, in which order, or when.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -100,10 +101,15 @@ class Mishaps:
 
 
 def number(value: Value) -> float | None:
-    """Return what number `value` is: a numeric string its number, a boolean 0 or 1, else None."""
+    """Return what number `value` is: a numeric string its number, a boolean 0 or 1, else None.
+
+    Digits that a float cannot hold, as of a SIM card, are text.
+    """
     if isinstance(value, str) and not NUMERIC.fullmatch(value):
         return None
-    return float(value)
+    told = float(value)
+    whole = isinstance(value, str) and "." not in value
+    return None if math.isinf(told) or (whole and int(told) != int(value)) else told
 
 
 def uplinks_of_day(seed: object, thing: Thing, day: int, habits: Habits) -> tuple[Uplink, ...]:

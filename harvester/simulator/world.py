@@ -16,6 +16,9 @@ from harvester.simulator.uplinks import Habits, Uplink, Values, number, uplinks_
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # About 50 KB each; days beyond these are forgotten and made again, the same.
 DAYS_KEPT = 1024
+# What is worth watching: something to look back on, and something new each few seconds.
+LIVELY_HISTORY = timedelta(days=2)
+LIVELY_PACE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class World:
 
     The history of a thing begins at `since` and has no end; the clock tells how much of it is
     published. `things` counts the reporting ones of a tenant: a gateway and a deactivated thing
-    come on top.
+    come on top. `pace` is how many times as often as usual they send.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class World:
         tenants: Sequence[str] = ("acme", "globex"),
         users: int = 3,
         things: int = 8,
+        pace: int = 1,
         habits: Habits | None = None,
     ) -> None:
         self.seed = seed
@@ -51,7 +55,7 @@ class World:
         self.since = since.astimezone(UTC)
         self.habits = habits or Habits()
         self.tenants: dict[str, Tenant] = {
-            name: build(seed, name, n, users, things) for n, name in enumerate(tenants)
+            name: build(seed, name, n, users, things, pace) for n, name in enumerate(tenants)
         }
         self._days: dict[tuple[str, int], tuple[Uplink, ...]] = {}
 
@@ -69,7 +73,7 @@ class World:
         first_ms = max(first_ms, millis(self.since))
         last_ms = min(last_ms, as_of_ms)  # nothing is published before its own instant
         for day in range(first_ms // DAY_MS, last_ms // DAY_MS + 1):
-            for uplink in self._day(thing, day):
+            for uplink in self.uplinks(thing, day):
                 values = uplink.as_of(as_of_ms)
                 if values is not None and first_ms <= uplink.ms <= last_ms:
                     row = Row(uplink.ms, uplink.correlation_id, values)
@@ -96,13 +100,19 @@ class World:
                     )
         return held
 
-    def _day(self, thing: Thing, day: int) -> tuple[Uplink, ...]:
+    def uplinks(self, thing: Thing, day: int) -> tuple[Uplink, ...]:
+        """Return all of a thing on `day` (days since the epoch), by instant, published or not."""
         key = (thing.uuid, day)
         if key not in self._days:
             if len(self._days) >= DAYS_KEPT:
                 self._days.clear()
             self._days[key] = uplinks_of_day(self.seed, thing, day, self.habits)
         return self._days[key]
+
+
+def lively(seed: int | str, clock: Clock, tenants: Sequence[str] = ("acme", "globex")) -> World:
+    """Return a world worth watching: two days old, with an uplink each few seconds."""
+    return World(seed, clock, clock.now() - LIVELY_HISTORY, tenants=tenants, pace=LIVELY_PACE)
 
 
 def millis(at: datetime) -> int:

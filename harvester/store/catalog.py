@@ -36,6 +36,7 @@ insert into harvester_data.account (tenant_id, user_name)
 select $1, wanted.user_name from unnest($2::text[]) as wanted(user_name)
 where not exists (select from harvester_data.account a
                   where a.tenant_id = $1 and a.user_name is not distinct from wanted.user_name)
+on conflict (tenant_id, user_name) do nothing
 """
 
 # What an account that is no longer configured saw, another must take over.
@@ -109,6 +110,14 @@ async def accounts(pool: Pool, lease: Lease, users: Sequence[str | None]) -> dic
         await connection.execute(_SIGHT_DROPPED, lease.tenant_id, users)
         rows = await connection.fetch(_ACCOUNTS, lease.tenant_id)
     return {row["user_name"]: row["account_id"] for row in rows if row["user_name"] in users}
+
+
+async def account(pool: Pool, tenant_id: int, user: str) -> int:
+    """The id of one account, made where it is new, whoever works the tenant."""
+    with translated():
+        await pool.execute(_ACCOUNTS_MADE, tenant_id, [user])
+        rows = await pool.fetch(_ACCOUNTS, tenant_id)
+    return next(int(row["account_id"]) for row in rows if row["user_name"] == user)
 
 
 SeriesKey = tuple[int, int]

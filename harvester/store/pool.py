@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10  # seconds
 COMMAND_TIMEOUT = 120  # seconds; asyncpg has none of its own
+ANSWER_TIMEOUT = 60  # seconds, with the wait for a connection that is not in use
 LARGEST_POOL = 8  # connections
 # A writer that stalls holds its tenant's lease row; this bounds how long a takeover waits for it.
 _IDLE_IN_TRANSACTION = "30s"
@@ -82,6 +84,13 @@ async def open_pool(dsn: str, password: str | None) -> AsyncIterator[Pool]:
         yield pool
     finally:
         pool.terminate()
+
+
+async def answers(pool: Pool) -> None:
+    """Return when the database has answered. Raises StoreUnavailable where it does not in time."""
+    with translated():
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await pool.fetchval("select 1")
 
 
 @contextmanager

@@ -97,6 +97,7 @@ class Writer:
         self._tenant = tenant
         self._ids = ids
         self._partitions = partitions
+        self.commits = 0
         self._queue: list[_Waiting] = []
         self._turn = asyncio.Lock()
 
@@ -161,6 +162,7 @@ class Writer:
                 # A partition that we knew of is gone: somebody dropped an old one.
                 self._partitions.forget()
                 counts, path = await self._transact(lease, batches)
+        self.commits += 1
         metrics.STORE_GROUPS.labels(self._tenant, path).inc()
         _count(self._tenant, counts)
 

@@ -11,10 +11,11 @@ import asyncpg
 import pytest
 from acceptance.daemon import running
 
-from harvester.demo import Comparison, configure, held, published
+from harvester.demo import Comparison, held, published
 from harvester.embedded import passwords
 from harvester.embedded.server import APPLICATION, HOST, Server
 from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import serve
 from harvester.simulator.world import World
 

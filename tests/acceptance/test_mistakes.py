@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from acceptance.daemon import running
 from fix_postgres import Database
 from fix_simulator import stored_in
 
-from harvester.demo import configure
+from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices
 
-EX_CONFIG, EX_UNAVAILABLE = 78, 69
+EX_CONFIG, EX_UNAVAILABLE, EX_TEMPFAIL = 78, 69, 75
 Edit = Callable[[Path], None]
 
 
@@ -69,6 +70,23 @@ async def test_a_mistake_is_told_in_one_sentence(
     assert "Traceback" not in "".join(daemon.said)
 
 
+async def test_a_port_in_use_is_told(
+    fake: FakeMydevices, database: Database, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        head = stored_in(database, tmp_path)
+        path = await asyncio.to_thread(
+            lambda: configure(fake.world, fake.url, tmp_path, head=head, web_port=port)
+        )
+        async with running(path) as daemon:
+            assert await daemon.process.wait() == EX_UNAVAILABLE
+            await daemon.end()
+    [told] = [line for line in daemon.said if line.startswith("harvester: ")]
+    assert f"web.port: 127.0.0.1:{port} is in use" in told
+    assert not any("database ready" in line for line in daemon.said)
+
+
 async def test_a_second_daemon_on_one_state_directory_is_refused(
     fake: FakeMydevices, database: Database, tmp_path: Path
 ) -> None:
@@ -78,7 +96,7 @@ async def test_a_second_daemon_on_one_state_directory_is_refused(
     async with running(path) as first:
         await first.ready()
         async with running(path) as second:
-            assert await second.process.wait() == 1
+            assert await second.process.wait() == EX_TEMPFAIL
             await second.end()
         assert "Another harvester runs on the state directory" in "".join(second.said)
         assert await first.end() == 0

@@ -23,8 +23,9 @@ from embedded_state import kill_postmaster
 from fix_postgres import Connection, Database, Postgres
 from fix_simulator import stored_in
 
-from harvester.demo import Comparison, configure, held, published
+from harvester.demo import Comparison, held, published
 from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import configure
 from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World

@@ -1,8 +1,12 @@
 """What every adapter keeps to, shown on the real one before its fake: a platform's file is enough
 to be tested here, and fails here without a fake."""
 
+import ast
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,14 +22,17 @@ from fix_platforms import (
     the_next,
     within,
 )
+from told import ToldExchange
 
-from harvester import platforms
+from harvester import metrics, platforms
 from harvester.auth import AccountApi
 from harvester.errors import (
     CredentialRefused,
     Forbidden,
     Malformed,
+    PlatformError,
     RenewalRefused,
+    RequestRefused,
     TokenError,
     TooLarge,
     TransientError,
@@ -223,6 +230,40 @@ async def test_a_wrong_password_is_refused_for_good(quirky: Stage) -> None:
         await log_in(quirky, "wr&ng+%")
     assert refusal.value.reason == "bad_credentials"
     assert "wr&ng" not in str(refusal.value) and "wr%26ng" not in str(refusal.value)
+
+
+def texts(platform: str) -> set[str]:
+    """All that stands in an adapter's code: the words by which it knows a refusal among it."""
+    spec = find_spec(f"harvester.platforms.{platform}")
+    assert spec and spec.origin
+    file = Path(spec.origin)
+    files = file.parent.glob("*.py") if file.stem == "__init__" else [file]
+    nodes = (node for each in files for node in ast.walk(ast.parse(each.read_bytes())))
+    said = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return {text for text in said if isinstance(text, str)} | {"words that nobody foresaw"}
+
+
+def refusals(text: str) -> Iterator[ToldExchange]:
+    bodies = ({"error": text}, {"error": "invalid_grant", "error_description": text})
+    for status in (400, 401, 403, 404):
+        for body in (*bodies, {"message": text}, None):
+            yield ToldExchange(RequestRefused("no", status, body))
+
+
+async def test_every_reason_of_a_refusal_is_known_beforehand(stage: Stage) -> None:
+    adapter, reasons = stage.adapter, set()
+    for text in await asyncio.to_thread(texts, stage.platform):
+        for refusal in refusals(text):
+            for asked in (
+                adapter.login(refusal, login(stage.ana), NOW),
+                adapter.login(refusal, Credentials(None), NOW),
+                adapter.renew(refusal, Token("access", refresh_token="refresh"), NOW),
+            ):
+                with pytest.raises(PlatformError) as told:
+                    await asked
+                reasons.add(told.value.reason)
+    known = set(metrics.TOKEN_REASONS)
+    assert reasons - known == set(adapter.token_reasons) - known
 
 
 @pytest.mark.parametrize(

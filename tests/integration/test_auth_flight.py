@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fix_platforms import NOW, Gate, Stage, login, staged
 
-from harvester import auth
+from harvester.auth import calls
 from harvester.auth.held import FIRST_BACKOFF
 from harvester.errors import CredentialRefused, TokenError, Unreachable
 from harvester.simulator.faults import Fault
@@ -30,7 +30,7 @@ async def stage(pool: "Pool") -> AsyncIterator[Stage]:
 async def test_a_call_that_hangs_is_given_up_before_another_instance_may_begin(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "LONGEST_CALL", 0.05)
+    monkeypatch.setattr(calls, "LONGEST_CALL", 0.05)
     keeper, gate = await stage.keeper(), Gate()
     stage.fake.faults.add(Fault(TOKEN_CALL, gate))
     with pytest.raises(Unreachable):

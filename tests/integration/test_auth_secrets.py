@@ -41,7 +41,7 @@ def told() -> Iterator[StringIO]:
     """All that is logged, by whomever, from DEBUG up."""
     root, ours = logging.getLogger(), logging.getLogger("harvester")
     before = root.handlers, root.level, ours.level
-    logs.set_up(stream := StringIO())
+    logs.set_up(stream=(stream := StringIO()))
     root.setLevel(logging.DEBUG)
     ours.setLevel(logging.DEBUG)
     yield stream
@@ -75,7 +75,9 @@ async def test_no_token_lies_open_in_the_database(stage: Stage) -> None:
         for part in (secret, *secret.split(".")):
             assert part.encode() not in at_rest
     row = await sealed(stage, stage.ana.name)
-    assert row.refresh_token and len(row.access_token) > len(token.access_token)
+    assert (
+        row.access_token and row.refresh_token and len(row.access_token) > len(token.access_token)
+    )
 
 
 async def test_a_copy_of_the_database_opens_nothing_in_another_deployment(stage: Stage) -> None:

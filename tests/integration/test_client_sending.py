@@ -25,6 +25,7 @@ from harvester.errors import (
     Unreachable,
 )
 
+A_LITTLE_LATER = format_datetime(START + timedelta(seconds=15), usegmt=True)
 LATER = format_datetime(START + timedelta(seconds=20), usegmt=True)
 MUCH_LATER = format_datetime(START + timedelta(hours=2), usegmt=True)
 
@@ -49,6 +50,24 @@ async def test_a_short_retry_after_is_honoured_in_both_forms(asked: str) -> None
     async with talking(said(429, Retry_After=asked), said(200, 1)) as talk:
         assert await talk.get() == 1
         assert 20 <= talk.clock.passed <= 22
+
+
+@pytest.mark.parametrize(("date", "seconds"), [(A_LITTLE_LATER, 5), ("", 20), ("soon", 20)])
+async def test_a_date_is_by_the_platforms_clock_where_it_tells_one(date: str, seconds: int) -> None:
+    async with talking(said(429, Retry_After=LATER, Date=date), said(200, 1)) as talk:
+        assert await talk.get() == 1
+        assert seconds <= talk.clock.passed <= seconds + 2
+
+
+async def test_what_one_read_was_asked_for_is_asked_of_all_but_of_no_login() -> None:
+    async with talking(said(429, Retry_After="3600"), said(200, 1)) as talk:
+        for path in ("/x", "/y"):
+            with pytest.raises(Throttled):
+                await talk.get(path)
+        assert await talk.client.post_once("/token", form={"a": 1}) == 1
+        assert [request.path for request in talk.asked] == ["/x", "/token"]
+        talk.clock.advance(timedelta(hours=1))
+        assert await talk.get("/y") == 1
 
 
 @pytest.mark.parametrize(

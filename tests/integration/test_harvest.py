@@ -7,7 +7,6 @@ from fix_simulator import BEGIN, HISTORY, Play
 from prometheus_client import REGISTRY
 
 from harvester.simulator.faults import Fault, html_page, oversized, refuse
-from harvester.simulator.mydevices_quirks import BadReading, bad_reading
 
 READINGS = "/readings"
 HOUR = timedelta(hours=1)
@@ -63,30 +62,6 @@ async def test_every_sample_is_stored_corrected_unchanged_or_rejected(play: Play
     )
     assert rest[0] == stored
     assert all(rest), "the world has some of each"
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        ("null", "null"),
-        ("nan", "not_a_number"),
-        ("structure", "structure"),
-        ("in_1970", "implausible_instant"),
-        ("in_2099", "implausible_instant"),
-        ("no_instant", "no_instant"),
-        ("text_instant", "no_instant"),
-        ("no_channel", "no_channel"),
-    ],
-)
-async def test_what_is_no_reading_is_rejected_once_and_nothing_else_is_lost(
-    play: Play, kind: BadReading, reason: str
-) -> None:
-    bad = play.fake.faults.add(Fault(READINGS, bad_reading(kind), times=None))
-    assert await play.tick()
-    rejected = [row for row in await play.rejected() if row["reason"] != "same_instant"]
-    assert bad.fired
-    assert {row["reason"] for row in rejected} == {reason}
-    assert await play.held() == play.published()
 
 
 async def test_a_page_for_people_costs_one_window_until_it_is_gone(play: Play) -> None:

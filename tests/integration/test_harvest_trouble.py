@@ -57,14 +57,15 @@ async def test_a_slow_discovery_leaves_the_feeds_their_time(play: Play) -> None:
 
 async def test_a_stop_ends_a_tick_after_the_windows_that_were_begun(play: Play) -> None:
     async def stop(request: web.Request, honest: Answer) -> web.StreamResponse:
-        play.house.stopping.set()
+        for tenant in play.tenants:
+            tenant.stop()
         return await honest(request)
 
     play.fake.faults.add(Fault(READINGS, stop))
     assert not await play.tick()
     assert await play.held(), "the window in which the stop came is finished"
     assert play.fake.requests[ASKED] <= harvest.AT_ONCE
-    play.house.stopping.clear()
+    await play.begin_anew()
     assert await play.tick()
     assert await play.held() == play.published()
 

@@ -16,7 +16,7 @@ from fix_store import lock_waits
 
 from harvester import migrate as room
 from harvester.errors import DatabaseError
-from harvester.migrate import Migration, migrate, migrations
+from harvester.migrate import Migration, migrate, migrations, pending
 
 FILES = migrations()
 PASSWORD = "made up"
@@ -75,6 +75,14 @@ async def test_a_second_time_there_is_nothing_to_do(connection: Connection) -> N
     before = await ledger(connection)
     assert await migrate(connection) == []
     assert await ledger(connection) == before
+
+
+async def test_what_is_missing_is_named_without_doing_it(empty: Database) -> None:
+    async with empty.connected() as connection:
+        assert await pending(connection) == [migration.name for migration in FILES]
+        assert await connection.fetchval("select to_regnamespace('harvester_data')") is None
+        await migrate(connection)
+        assert await pending(connection) == []
 
 
 async def test_of_two_at_once_one_works_and_the_other_waits(empty: Database) -> None:

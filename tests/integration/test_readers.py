@@ -21,7 +21,7 @@ from harvester.store.writer import Covers
 ROOT = Path(__file__).parents[2]
 QUERIES = sorted(ROOT.glob("sql/queries/*.sql"))
 SCHEMA = (ROOT / "docs/schema.md").read_text("utf-8")
-VIEWS = ["coverage", "devices", "gaps", "latest_readings", "readings"]
+VIEWS = ["coverage", "devices", "gaps", "latest_readings", "readings", "streams"]
 DAYS = 1440  # minutes
 PLAIN = {"tenant", "platform"}
 """Columns that need no comment."""

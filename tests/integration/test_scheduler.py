@@ -40,7 +40,8 @@ async def scheduler() -> AsyncIterator[Scheduler]:
     scheduler.start()
     yield scheduler
     scheduler.stop()
-    await scheduler.drain(timedelta(0))
+    for each in scheduler.planned():
+        await scheduler.unplan(each.name, timedelta(0))
 
 
 async def test_a_job_that_never_ran_runs_at_once_and_then_by_its_interval(
@@ -88,8 +89,54 @@ async def test_a_stop_leaves_what_runs_and_begins_nothing(scheduler: Scheduler) 
     await asyncio.sleep(0.12)
     assert scheduler.running == {NAME}
     job.let_go.set()
-    await scheduler.drain(timedelta(seconds=5))
+    await scheduler.unplan(NAME, timedelta(seconds=5))
     assert (job.begun, job.ended) == (1, 1)
+
+
+async def test_one_job_is_unplanned_and_the_other_keeps_its_time(scheduler: Scheduler) -> None:
+    (gone := Job()).let_go.set()
+    (kept := Job()).let_go.set()
+    scheduler.plan("gone", OFTEN, gone, None)
+    scheduler.plan(NAME, OFTEN, kept, None)
+    await gone.next_beginning()
+    await scheduler.unplan("gone", DAY)
+    begun = gone.begun
+    for _ in range(4):
+        await kept.next_beginning()
+    assert gone.begun == begun
+
+
+async def test_a_run_that_is_due_when_its_job_is_unplanned_does_not_begin(
+    scheduler: Scheduler,
+) -> None:
+    (job := Job()).let_go.set()
+    scheduler.plan(NAME, OFTEN, job, None)
+    await asyncio.sleep(0)  # APScheduler has made the run a task, which had no turn yet
+    await scheduler.unplan(NAME, DAY)
+    await asyncio.sleep(0.1)
+    assert job.begun == 0
+
+
+async def test_what_is_due_next_is_told(scheduler: Scheduler) -> None:
+    now = SystemClock().now()
+    scheduler.plan(NAME, DAY, Job(), now)
+    [planned] = scheduler.planned()
+    assert planned.due == now + DAY
+
+
+async def test_a_clock_that_was_set_forward_is_followed(scheduler: Scheduler) -> None:
+    (job := Job()).let_go.set()
+    scheduler.plan(NAME, DAY, job, SystemClock().now() - DAY + 3 * OFTEN)
+    await asyncio.sleep(0)
+    forget_the_timer(scheduler)  # what a timer that runs for hours too long comes down to
+    await asyncio.sleep(0.2)
+    assert job.begun == 0
+    scheduler.wake()
+    await job.next_beginning()
+
+
+def forget_the_timer(scheduler: Scheduler) -> None:
+    scheduler._apscheduler._stop_timer()
 
 
 async def test_a_run_that_is_due_when_the_stop_comes_does_not_begin(scheduler: Scheduler) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession
 
-from harvester import metrics
-from harvester.errors import UserError
-from harvester.web import serve
+from harvester import metrics, web
+from harvester.errors import AddressError
 
+serve = partial(web.serve, ill=list, wanting=list)
 TENANTS = [f"tenant-{number}" for number in range(20)]
 
 
@@ -49,18 +50,31 @@ async def test_openmetrics_is_had_by_who_asks_for_it() -> None:
         assert (await answer.text()).endswith("# EOF\n")
 
 
-async def test_the_loop_says_that_it_is_alive() -> None:
+async def test_what_is_well_is_told_in_a_word() -> None:
     async with serve("127.0.0.1", 0) as address, ClientSession() as session:
-        async with session.get(f"{address}/healthz") as answer:
-            assert (answer.status, await answer.text()) == (200, "ok")
+        for path in ("/healthz", "/readyz"):
+            async with session.get(address + path) as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
         async with session.get(f"{address}/other") as answer:
             assert answer.status == 404
+
+
+async def test_what_is_wrong_is_told_a_line_each() -> None:
+    ill, wanting = ["the loop is late"], ["no job is planned", "the database is away"]
+    async with (
+        web.serve("127.0.0.1", 0, ill=lambda: ill, wanting=lambda: wanting) as address,
+        ClientSession() as session,
+    ):
+        for path, lines in (("/healthz", ill), ("/readyz", wanting)):
+            async with session.get(address + path) as answer:
+                assert answer.status == 503
+                assert (await answer.text()).splitlines() == lines
 
 
 async def test_a_port_in_use_is_told() -> None:
     async with serve("127.0.0.1", 0) as address:
         port = urlsplit(address).port or 0
-        with pytest.raises(UserError, match=rf"^web\.port: 127\.0\.0\.1:{port} is in use by"):
+        with pytest.raises(AddressError, match=rf"^web\.port: 127\.0\.0\.1:{port} is in use by"):
             async with serve("127.0.0.1", port):
                 pass
 
@@ -69,7 +83,7 @@ async def test_a_port_in_use_is_told() -> None:
     ("host", "written"), [("192.0.2.1", "192.0.2.1:0"), ("2001:db8::1", "[2001:db8::1]:0")]
 )
 async def test_an_address_that_is_not_here_is_told(host: str, written: str) -> None:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(AddressError) as told:
         async with serve(host, 0):
             pass
     assert str(told.value).startswith(f"web.host, web.port: {written} cannot be had: ")

@@ -16,8 +16,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "harvester.toml"
 
 
-def settings(file: Path, *, database: str = BESIDE, client: str = BESIDE) -> Settings:
+def settings(
+    file: Path, *, head: str = "", database: str = BESIDE, client: str = BESIDE
+) -> Settings:
     file.write_text(f"""
+{head}
 [database]
 dsn = "postgresql://harvester@db.example/harvester"
 password = {database}
@@ -66,8 +69,9 @@ def test_each_secret_that_cannot_be_had_is_told_with_its_key(file: Path) -> None
     assert complaints(file, database='{ env = "UNSET_PW" }', client='{ credential = "c" }') == [
         "database.password: the environment variable UNSET_PW is not set; "
         "set it where harvester is started",
-        "tenant.acme.options.client_secret: $CREDENTIALS_DIRECTORY is not set: a credential comes "
-        'from systemd (LoadCredential=); elsewhere use { file = "…" } or { env = "…" }',
+        "tenant.acme.options.client_secret: $CREDENTIALS_DIRECTORY is not set: systemd sets it "
+        "(LoadCredential= in the unit); on a command line set it to the folder that holds the "
+        "credentials",
         f'tenant.acme.account."ops@acme.example".password: the secret file {at}/pw does not exist; '
         "create it, or mend the path",
     ]
@@ -103,6 +107,29 @@ def test_a_credential_cannot_leave_its_folder(file: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("absent", None, "does not exist; create it, or mend the path"),
+        (".empty", b"", "is empty; put the secret into it"),
+        ("newline", b"\n", "is empty; put the secret into it"),
+        ("folder", None, "is a directory; name a file in it"),
+    ],
+)
+def test_a_credential_that_holds_no_secret(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, sentence: str
+) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    credentials = file.parent / "credentials"
+    (credentials / "folder").mkdir(parents=True)
+    if content is not None:
+        (credentials / name).write_bytes(content)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert complaints(file, database=f"{{ credential = {name!r} }}") == [
+        f"database.password: the secret file {credentials / name} {sentence}"
+    ]
+
+
+@pytest.mark.parametrize(
     "written",
     ["'hunter2'", "{ file = 'pw', env = 'hunter2' }", "{ flie = 'hunter2' }", "{ file = 1 }", "[]"],
 )
@@ -115,6 +142,32 @@ def test_a_secret_that_is_no_reference_is_refused_and_not_shown(file: Path, writ
         f"database.password: {by_reference}",
         f"tenant.acme.options.client_secret: {by_reference}",
     ]
+
+
+def test_the_key_file_may_be_a_credential_and_stays_a_path(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "credentials")
+    monkeypatch.chdir(file.parent)
+    assert settings(file, head='key_file = { credential = "keys" }').key_file == (
+        file.parent / "credentials/keys"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('{ credential = "keys" }', "key_file: $CREDENTIALS_DIRECTORY is not set"),
+        ('{ file = "pw" }', 'key_file: takes a path, or { credential = "…" }'),
+        ('{ env = "PATH" }', 'key_file: takes a path, or { credential = "…" }'),
+        ('{ flie = "pw" }', "key_file: takes a path in quotes"),
+    ],
+)
+def test_another_reference_to_the_key_file_is_refused(file: Path, written: str, told: str) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    [complaint] = complaints(file, head=f"key_file = {written}")
+    assert complaint.startswith(told)
 
 
 def test_a_reference_is_for_secrets_only(file: Path) -> None:

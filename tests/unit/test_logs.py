@@ -20,12 +20,15 @@ class Terminal(StringIO):
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("harvester")
-    before = root.handlers, root.level, ours.level
+    root = logging.getLogger()
+    levels = {
+        each: each.level for each in map(logging.getLogger, ("", "harvester", "asyncpg.pool"))
+    }
+    handlers = root.handlers
     yield
-    root.handlers = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
+    root.handlers = handlers
+    for logger, level in levels.items():
+        logger.setLevel(level)
     structlog.reset_defaults()
 
 
@@ -62,6 +65,19 @@ def test_a_library_is_heard_from_a_warning_up() -> None:
         "aiohttp.client",
         "warning",
     )
+
+
+def test_a_command_says_no_more_than_what_is_wrong() -> None:
+    logs.set_up(stream := StringIO(), level=logging.WARNING)
+    ours().info("tenant added")
+    ours().warning("odd")
+    assert [line["event"] for line in lines(stream)] == ["odd"]
+
+
+def test_an_outage_is_left_to_us_to_tell() -> None:
+    logs.set_up(stream := StringIO())
+    logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor")
+    assert lines(stream) == []
 
 
 def test_a_terminal_gets_lines_for_people() -> None:

@@ -20,6 +20,7 @@ from harvester.model import Feed, Window
 from harvester.platforms.base import Api, Params
 from harvester.platforms.mydevices import Adapter
 from harvester.platforms.mydevices.options import MyDevicesOptions
+from harvester.simulator.chance import dice
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 BASE = int(SINCE.timestamp() * 1000)
@@ -35,6 +36,7 @@ class Naive:
     cap: int | None
     oldest_first: bool = False
     listed_upside_down: bool = False
+    in_no_order: bool = False
     start_inclusive: bool = True
     end_inclusive: bool = True
     asked: int = 0
@@ -46,6 +48,8 @@ class Naive:
         last = int(params["end_ts"]) - BASE - (not self.end_inclusive)
         found = [(ms, n) for n, ms in enumerate(self.instants) if first <= ms <= last]
         found.sort(reverse=not self.oldest_first)
+        if self.in_no_order:
+            dice(first, last).shuffle(found)
         kept = found[: self.cap]
         kept = kept[::-1] if self.listed_upside_down else kept
         return {"readings": [said(ms, n) for ms, n in kept]}
@@ -83,6 +87,7 @@ def platforms(draw: st.DrawFn) -> Naive:
         cap=draw(st.sampled_from([None, 50, 64, 100, 128, 150, 200])),
         oldest_first=draw(st.booleans()),
         listed_upside_down=draw(st.booleans()),
+        in_no_order=draw(st.booleans()),
         start_inclusive=draw(st.booleans()),
         end_inclusive=draw(st.booleans()),
     )

@@ -7,7 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from harvester.clock import SystemClock
+from harvester.errors import StoreUnavailable
 from harvester.scheduler import WIDEST_OFFSET, Beats, Scheduler, first_run, offset
+from harvester.simulator.clock import HandClock
 
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -116,26 +118,80 @@ async def test_an_error_is_logged_once_and_the_job_runs_again() -> None:
     assert isinstance(told[0]["exc_info"], ValueError)
 
 
-async def test_a_drain_waits_for_what_runs() -> None:
-    job = Job()
+async def test_an_outage_is_nobodys_failure_and_nobodys_recovery() -> None:
+    results = [ValueError("odd"), StoreUnavailable("away"), ValueError("odd"), None]
+
+    async def job() -> None:
+        if error := results.pop(0):
+            raise error
+
+    scheduler = Scheduler(SystemClock())
+    scheduler.plan("acme/readings", HOUR, job, None)
+    with capture_logs() as told:
+        for _ in range(4):
+            await scheduler.tick("acme/readings")
+    assert [entry["event"] for entry in told] == ["failing", "well again"]
+
+
+async def test_an_unplanned_job_ends_its_run_and_the_others_go_on() -> None:
+    job, other = Job(), Job()
     scheduler = planned(job)
-    tick = asyncio.create_task(scheduler.tick("acme/readings"))
+    scheduler.plan("globex/readings", HOUR, other, None)
+    ticks = [asyncio.create_task(scheduler.tick(f"{each}/readings")) for each in ("acme", "globex")]
     await asyncio.sleep(0)
-    scheduler.stop()
     asyncio.get_running_loop().call_later(0.05, job.let_go.set)
-    await scheduler.drain(MINUTE)
-    await tick
+    await scheduler.unplan("acme/readings", MINUTE)
     assert job.ended == 1
+    assert scheduler.running == {"globex/readings"}
+    assert [each.name for each in scheduler.planned()] == ["globex/readings"]
+    await scheduler.unplan("acme/readings", MINUTE)
+    with pytest.raises(KeyError):
+        await scheduler.tick("acme/readings")
+    other.let_go.set()
+    await asyncio.gather(*ticks)
 
 
-async def test_a_drain_has_an_end() -> None:
+@pytest.mark.parametrize("patience", [timedelta(0), timedelta(milliseconds=10)])
+async def test_patience_with_an_unplanned_job_has_an_end(patience: timedelta) -> None:
     job = Job()
     scheduler = planned(job)
     tick = asyncio.create_task(scheduler.tick("acme/readings"))
     await asyncio.sleep(0)
     with capture_logs() as told:
-        await scheduler.drain(timedelta(milliseconds=10))
+        await scheduler.unplan("acme/readings", patience)
     assert scheduler.running == frozenset()
     await tick
     assert (job.begun, job.ended) == (1, 0)
     assert [(entry["log_level"], entry["job"]) for entry in told] == [("warning", "acme/readings")]
+
+
+async def test_a_cancelled_wait_for_the_end_can_be_taken_up_again() -> None:
+    job = Job()
+    scheduler = planned(job)
+    tick = asyncio.create_task(scheduler.tick("acme/readings"))
+    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(scheduler.unplan("acme/readings", MINUTE), 0.01)
+    assert scheduler.running == {"acme/readings"}
+    job.let_go.set()
+    await scheduler.unplan("acme/readings", MINUTE)
+    await tick
+    assert (job.ended, scheduler.planned()) == (1, [])
+
+
+async def test_how_a_job_stands_is_told() -> None:
+    job, clock = Job(), HandClock(NOW)
+    scheduler = Scheduler(clock)
+    scheduler.plan("acme/readings", HOUR, job, None, lambda: job.begun)
+    [at_rest] = scheduler.planned()
+    tick = asyncio.create_task(scheduler.tick("acme/readings"))
+    await asyncio.sleep(0.01)
+    [at_work] = scheduler.planned()
+    job.let_go.set()
+    await tick
+    [after] = scheduler.planned()
+    assert [(each.began, each.signs) for each in (at_rest, at_work, after)] == [
+        (None, 0),
+        (NOW, 1),
+        (None, 1),
+    ]

@@ -12,7 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from harvester.errors import ConfigError, SealBroken
-from harvester.vault import Context, KeyRing, Sealed
+from harvester.vault import Context, KeyRing, Sealed, create
 
 OWNER = Context("harvester", "acme", "ops@acme.example", "refresh_token")
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -151,6 +151,13 @@ def test_a_missing_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_key_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    path = key_file(tmp_path, line("a", NEW))
+    assert not create(path)
+    assert path.read_text() == line("a", NEW)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_two_that_start_at_once_end_up_with_one_key(tmp_path: Path) -> None:

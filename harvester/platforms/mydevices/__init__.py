@@ -20,6 +20,7 @@ class Adapter(base.Platform):
     """myDevices as seen by one tenant. A thing is a device, and has one feed of readings."""
 
     Options: ClassVar[type[base.Options]] = MyDevicesOptions
+    token_reasons: ClassVar[tuple[str, ...]] = tokens.REASONS
 
     def __init__(self, options: MyDevicesOptions) -> None:
         self._options = options

@@ -55,8 +55,7 @@ class _Span:
     answered: bool = False
     followed: list[Cursor] = field(default_factory=list)
     last: list[object] = field(default_factory=list)
-    oldest: int | None = None  # of the instants inside the span
-    newest: int | None = None
+    instants: list[int] = field(default_factory=list)  # inside the span, as they were told
 
     def params(self) -> dict[str, str | int]:
         bounds: dict[str, str | int] = {"start_ts": self.start, "end_ts": self.end}
@@ -73,30 +72,31 @@ class _Span:
             self.followed.append(cursor)
         self.answered = cursor is None
         self.last = uplinks
-        self._reach(uplinks)
-        return uplinks
-
-    def _reach(self, uplinks: Iterable[object]) -> None:
-        for uplink in uplinks:
-            ms = _ms(uplink.get("ts")) if isinstance(uplink, dict) else None
+        for ms in map(_told_at, uplinks):
             if ms is not None and self.start <= ms <= self.end:
-                self.oldest = ms if self.oldest is None else min(self.oldest, ms)
-                self.newest = ms if self.newest is None else max(self.newest, ms)
+                self.instants.append(ms)
+        return uplinks
 
     def rest(self) -> list["_Span"]:
         """What must be asked yet: nothing, or what lies before and after an answer that looks full.
 
-        Which end was cut is unknown, and so is whether all of the outermost milliseconds came.
+        Which end was cut is unknown, and so is whether all of the outermost milliseconds came. An
+        answer in no order may lack anything: all of it is asked for again, in two parts.
         Each of the two begins or ends 1 ms inside the answer, for bounds that are exclusive; an
         answer that reaches the very bound has proven that one to be inclusive. So each is
         narrower than this span, and the asking ends. Raises Truncated.
         """
         if not _looks_full(len(self.last)):
             return []
-        if self.oldest is None or self.newest is None or self.oldest == self.newest:
+        known = sorted(self.instants)
+        if not known or known[0] == known[-1]:
             raise Truncated(f"{len(self.last)} uplinks of one millisecond may not be all of them")
-        end = self.oldest + 1 if self.oldest + 1 < self.end else self.oldest
-        start = self.newest - 1 if self.newest - 1 > self.start else self.newest
+        before, after = known[0], known[-1]
+        if self.instants not in (known, known[::-1]):
+            before = min(known[len(known) // 2], after - 1)
+            after = before + 1
+        end = before + 1 if before + 1 < self.end else before
+        start = after - 1 if after - 1 > self.start else after
         return [_Span(self.start, end), _Span(start, self.end)]
 
 
@@ -160,6 +160,10 @@ def _channel(sensor: object) -> str:
     if isinstance(said, str):
         return said
     return str(said) if isinstance(said, int) and not isinstance(said, bool) else ""
+
+
+def _told_at(uplink: object) -> int | None:
+    return _ms(uplink.get("ts")) if isinstance(uplink, dict) else None
 
 
 def _ms(ts: object) -> int | None:

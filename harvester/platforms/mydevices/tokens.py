@@ -79,6 +79,8 @@ REFUSED = (
 )
 """The user or the client is refused, and will be until something changes."""
 
+REASONS = tuple(sorted({verdict.reason for verdict in (*SPENT, *REFUSED)}))
+
 
 async def of_user(
     exchange: Exchange, options: MyDevicesOptions, credentials: Credentials, now: datetime

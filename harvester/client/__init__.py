@@ -9,20 +9,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from ipaddress import ip_address
-from json import detect_encoding, loads
-from typing import Any, Final, Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
-import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential_jitter as growing_wait
 from yarl import URL
 
 from harvester import metrics
+from harvester.client.answers import NO_JSON, asked_to_wait, decoded, printable
 from harvester.clock import Clock
 from harvester.errors import (
     Forbidden,
@@ -43,10 +41,9 @@ READ_SECONDS = 120.0  # without a byte; some platforms think that long
 WHOLE_SECONDS = 600.0  # or an answer that drips would hold its slot for ever
 TRIES = 4  # of one read, the first included
 PATIENCE = timedelta(seconds=60)  # after its first try a read is repeated no later than this
+LONGEST_QUIET = timedelta(hours=1)  # a platform that asks for more is asked again after this
 
 _PIECE = 2**16
-_EXCERPT = 200
-_NO_JSON: Final = object()
 _REFUSED_READS: Mapping[int, type[PlatformError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -66,13 +63,13 @@ class _Request:
     bearer: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return _printable(f"{self.method} {self.url.host}{self.url.raw_path}")
+        return printable(f"{self.method} {self.url.host}{self.url.raw_path}")
 
 
 class Client:
     """The exchanges of one tenant with its platform; at most `concurrency` at a time.
 
-    `largest_body` is in decompressed bytes.
+    `largest_body` is in decompressed bytes. `exchanges` counts those that ended, however they did.
     """
 
     def __init__(
@@ -92,6 +89,8 @@ class Client:
         self._labels = (tenant, platform)
         self._slots = asyncio.Semaphore(concurrency)
         self._largest_body = largest_body
+        self._quiet_until = clock.now()
+        self.exchanges = 0
 
     async def __aenter__(self) -> Self:
         self._reads = _session(force_close=False)
@@ -108,9 +107,10 @@ class Client:
         """The decoded JSON answer; `url_or_path` comes percent-encoded.
 
         A transient failure is repeated a few times while patience lasts; a longer `Retry-After` is
-        raised at once. Raises Unreachable, Throttled, ServerFailed, Malformed, TooLarge,
-        Unauthorized (401), Forbidden (403, 404), RequestRefused (other 4xx and redirects; with
-        status 0 what is never sent: a token to another host, plain http to another machine).
+        raised at once, and nothing is read for this tenant until its end. Raises Unreachable,
+        Throttled, ServerFailed, Malformed, TooLarge, Unauthorized (401), Forbidden (403, 404),
+        RequestRefused (other 4xx and redirects; with status 0 what is never sent: a token to
+        another host, plain http to another machine).
         """
         url = self._url(url_or_path, params)
         request = _Request("GET", url, {"headers": {"Authorization": f"Bearer {bearer}"}}, bearer)
@@ -151,9 +151,10 @@ class Client:
 
     async def _exchange(self, request: _Request) -> object:
         async with self._slots:
+            self._check_quiet(request)
             began = asyncio.get_running_loop().time()
             try:
-                decoded = await self._answered(request)
+                answer = await self._answered(request)
             except PlatformError as error:
                 self._count(error.reason, began)
                 if isinstance(error, Throttled) and error.retry_after:
@@ -161,9 +162,16 @@ class Client:
                     metrics.THROTTLE_WAIT.labels(*self._labels).inc(asked)
                 raise
             self._count("ok", began)
-            return decoded
+            return answer
+
+    def _check_quiet(self, request: _Request) -> None:
+        """What one read was asked for is asked of all; a token call has its own patience."""
+        left = self._quiet_until - self._clock.now()
+        if request.bearer and left > timedelta():
+            raise Throttled(f"{request}: not sent, for the platform asked for patience", left)
 
     def _count(self, outcome: str, began: float) -> None:
+        self.exchanges += 1
         passed = asyncio.get_running_loop().time() - began
         metrics.REQUESTS.labels(*self._labels, outcome).inc()
         metrics.REQUEST_DURATION.labels(*self._labels).observe(passed)
@@ -179,15 +187,18 @@ class Client:
         except (aiohttp.ClientError, OSError) as error:
             # The words of the others may hold the URL with its query.
             spoken = isinstance(error, aiohttp.ClientOSError)
-            why = _printable(str(error)) if spoken else type(error).__name__
+            why = printable(str(error)) if spoken else type(error).__name__
         # Raised out here, or the library's error would hang on ours with the request's headers.
         raise Unreachable(f"{request}: {why}")
 
     def _refuse(self, request: _Request, response: aiohttp.ClientResponse) -> None:
         """Raise what the status says, whatever the body is."""
         message = f"{request}: {response.status}"
-        asked = _retry_after(response.headers.get("Retry-After", ""), self._clock.now())
+        asked = asked_to_wait(response.headers, self._clock.now())
         if response.status == 429 or (response.status == 503 and asked is not None):
+            if request.bearer and asked is not None:
+                until = self._clock.now() + min(asked, LONGEST_QUIET)
+                self._quiet_until = max(self._quiet_until, until)
             raise Throttled(message, asked)
         if response.status >= 500:
             raise ServerFailed(message)
@@ -233,15 +244,15 @@ def _private(url: URL) -> bool:
 
 
 def _json(request: _Request, response: aiohttp.ClientResponse, body: bytearray) -> object:
-    decoded = _decoded(body)
+    told = decoded(body)
     message = f"{request}: {response.status}"
     if response.status >= 300:
-        raise RequestRefused(message, response.status, None if decoded is _NO_JSON else decoded)
-    if decoded is _NO_JSON:
+        raise RequestRefused(message, response.status, None if told is NO_JSON else told)
+    if told is NO_JSON:
         kind = response.headers.get("Content-Type", "no type")
-        what = f"{_printable(kind)}, not JSON" if body else "an empty body"
+        what = f"{printable(kind)}, not JSON" if body else "an empty body"
         raise Malformed(f"{message} with {what}", _excerpt(request, body))
-    return decoded
+    return told
 
 
 def _excerpt(request: _Request, body: bytearray) -> str:
@@ -249,42 +260,7 @@ def _excerpt(request: _Request, body: bytearray) -> str:
     if request.bearer is None:
         return ""
     shown = body.replace(request.bearer.encode(), b"***")
-    return _printable(shown[:_PIECE].decode(errors="replace"))
-
-
-def _decoded(body: bytearray) -> object:
-    """JSON as an object, or `_NO_JSON`.
-
-    What msgspec refuses, such as a bare NaN, a number beyond range or a lone surrogate, the
-    standard library takes: one odd value costs one reading then, and not the answer.
-    """
-    with suppress(ValueError, RecursionError):
-        return msgspec.json.decode(body)
-    with suppress(ValueError, RecursionError):
-        return loads(body.decode(detect_encoding(body), "replace"), parse_int=_whole)
-    return _NO_JSON
-
-
-def _whole(digits: str) -> int | float:
-    # int() refuses thousands of digits, and with them the answer; float() says infinite.
-    return int(digits) if len(digits) < 400 else float(digits)
-
-
-def _printable(text: str) -> str:
-    shown = "".join(c if c.isprintable() else " " for c in text[: 10 * _EXCERPT])
-    return " ".join(shown.split())[:_EXCERPT]
-
-
-def _retry_after(said: str, now: datetime) -> timedelta | None:
-    """How long the platform asks us to wait: in seconds or until an HTTP date (RFC 9110, 10.2.3).
-
-    None where that cannot be read; never negative.
-    """
-    with suppress(ValueError, TypeError, OverflowError):
-        if said.strip().isdecimal():
-            return timedelta(seconds=min(float(said), 1e9))
-        return max(parsedate_to_datetime(said) - now, timedelta())
-    return None
+    return printable(shown[:_PIECE].decode(errors="replace"))
 
 
 def _wait(state: RetryCallState) -> float:

@@ -1,0 +1,220 @@
+"""Accounts by hand: log one in with a password typed here, or log it out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from harvester import platforms, service
+from harvester.auth import Account, by_hand
+from harvester.auth.sealed import Vault
+from harvester.cli.options import DEFAULT_CONFIG, ConfigFile, chosen, configured
+from harvester.client import Client
+from harvester.clock import SystemClock
+from harvester.config import Settings, Tenant
+from harvester.config.references import resolve
+from harvester.errors import (
+    CredentialRefused,
+    PlatformError,
+    ServerFailed,
+    Throttled,
+    TokenError,
+    UserError,
+)
+from harvester.model import Credentials, Token
+from harvester.store import catalog
+
+_TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="As it is configured.")]
+_User = Annotated[str, typer.Argument(metavar="USER", help="A user of it, as it is configured.")]
+_PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Read the password from a file instead of the terminal, without one newline at its "
+        "end; /dev/stdin takes it from a pipe.",
+    ),
+]
+_KeepPassword = Annotated[
+    bool,
+    typer.Option(
+        "--keep-password",
+        help="Keep the password in the database, sealed, for when the token can be renewed no "
+        "more. Without it none is kept, and one kept before is forgotten.",
+    ),
+]
+
+_EXIT_CODES = (
+    (CredentialRefused, os.EX_NOPERM),
+    (TokenError, os.EX_TEMPFAIL),  # another instance renews it just now
+    (Throttled, os.EX_TEMPFAIL),
+    (ServerFailed, os.EX_TEMPFAIL),
+    (PlatformError, os.EX_UNAVAILABLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """One account as the configuration has it."""
+
+    settings: Settings
+    tenant: Tenant
+    user: str
+
+    @property
+    def has_password(self) -> bool:
+        return any(each.password for each in self.tenant.accounts if each.user == self.user)
+
+
+def login(
+    tenant: _TenantName,
+    user: _User,
+    config_file: ConfigFile = DEFAULT_CONFIG,
+    password_file: _PasswordFile = None,
+    keep_password: _KeepPassword = False,
+) -> None:
+    """Log an account in with its password, and save the token.
+
+    This is for an account without a password in the configuration, and for one that its platform
+    refused. The password is asked for and not shown, and it is sent once. A running daemon takes
+    the token up by itself.
+
+    \b
+    Example: harvester login acme ana@acme.example --config config.toml
+    """
+    account = _configured(config_file, tenant, user)
+    credentials = Credentials(user, _password(account, password_file))
+    token = asyncio.run(_log_in(account, credentials, keep_password))
+    until = f"{token.expires_at:%F %T} UTC" if token.expires_at else "the platform refuses it"
+    typer.echo(
+        f"{tenant}/{user} is logged in; its token lasts until {until}. A running daemon takes it "
+        "up by itself when it next works the tenant."
+    )
+    if keep_password:
+        typer.echo("Its password is kept, sealed.")
+    elif not account.has_password:
+        typer.echo("Its password is not kept: log in again once the token can be renewed no more.")
+    if keep_password and account.has_password:
+        typer.echo("The configuration has a password too: that one is used, not the kept one.")
+
+
+def logout(tenant: _TenantName, user: _User, config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Forget an account's token and its kept password.
+
+    Its session at the platform is not ended: it ends by itself. A running daemon goes on with the
+    token that it holds until that ends.
+
+    \b
+    Example: harvester logout acme ana@acme.example --config config.toml
+    """
+    account = _configured(config_file, tenant, user)
+    if not asyncio.run(_log_out(account)):
+        typer.echo(f"{tenant}/{user}: neither token nor password was kept.")
+    else:
+        typer.echo(
+            f"{tenant}/{user} is logged out here: its token and kept password are forgotten. Its "
+            f"session at {account.tenant.platform} lives on until it ends by itself, and a daemon "
+            "that holds the token uses it until then: restart the daemon to stop that."
+        )
+    if account.has_password:
+        typer.echo(
+            "The configuration has a password for this user, with which the daemon logs in again: "
+            "take it out to prevent that."
+        )
+
+
+def _configured(config_file: Path, tenant: str, user: str) -> _Configured:
+    """Raises UserError for a wrong configuration, and refuses names that are not in it."""
+    settings, [found] = configured(config_file, tenant)
+    if not found.accounts:
+        raise UserError(
+            f"{config_file}: tenant {tenant} has no accounts; add a [[tenant.account]] with "
+            "this user.",
+            os.EX_USAGE,
+        )
+    chosen(user, [each.user for each in found.accounts], what=f"user of {tenant}", hint="USER")
+    return _Configured(settings, found, user)
+
+
+def _password(account: _Configured, password_file: Path | None) -> str:
+    """As a file says it, or as it is typed. Raises UserError."""
+    if password_file is not None:
+        found, problems = resolve({"password": {"file": str(password_file)}}, Path())
+        for _, text in problems:
+            raise UserError(f"--password-file: {text}", os.EX_NOINPUT)
+        return str(found["password"].get_secret_value())
+    if not sys.stdin.isatty():
+        raise UserError(
+            "There is no terminal to ask for the password on: give it with --password-file FILE.",
+            os.EX_USAGE,
+        )
+    asked = f"Password of {account.user} at {account.tenant.platform}"
+    return str(typer.prompt(asked, hide_input=True, err=True))
+
+
+async def _log_in(wanted: _Configured, credentials: Credentials, keep: bool) -> Token:
+    tenant = wanted.tenant
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    async with (
+        _opened(wanted, credentials) as (account, vault, clock),
+        Client(
+            tenant.options.base_url,
+            clock,
+            tenant=tenant.name,
+            platform=tenant.platform,
+            concurrency=1,
+        ) as client,
+    ):
+        with _told(account):
+            return await by_hand.log_in(account, adapter, client, vault, clock, keep_password=keep)
+
+
+async def _log_out(wanted: _Configured) -> bool:
+    async with _opened(wanted, Credentials(wanted.user)) as (account, vault, clock):
+        with _told(account):
+            return await by_hand.log_out(account, vault, clock)
+
+
+@asynccontextmanager
+async def _opened(
+    wanted: _Configured, credentials: Credentials
+) -> AsyncIterator[tuple[Account, Vault, SystemClock]]:
+    """The account in the daemon's own database, for an instance beside the daemon."""
+    settings, tenant, clock = wanted.settings, wanted.tenant, SystemClock()
+    async with service.opened(settings, clock, f"by hand {uuid4()}") as house:
+        tenant_id = await catalog.tenant(house.pool, tenant.name, tenant.platform)
+        account = Account(
+            account_id=await catalog.account(house.pool, tenant_id, wanted.user),
+            tenant=tenant.name,
+            platform=tenant.platform,
+            credentials=credentials,
+            deployment=settings.deployment,
+            owner=house.owner,
+        )
+        yield account, Vault(account, house.pool, house.ring), clock
+
+
+@contextmanager
+def _told(account: Account) -> Iterator[None]:
+    """A platform's refusal as a sentence with its exit code."""
+    try:
+        yield
+    except PlatformError as error:
+        code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+        advice = "Try again later."
+        if isinstance(error, CredentialRefused):
+            advice = (
+                "It was tried once; what the reason means stands in "
+                f"docs/platforms/{account.platform}.md."
+            )
+        raise UserError(
+            f"Nothing was changed for {account.name}: {error}. {advice}", code
+        ) from error

@@ -1,0 +1,120 @@
+"""What is kept: the key file, the database, and the logins that lie sealed in it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from harvester.cli.findings import Finding, Subject
+from harvester.config import Settings
+from harvester.errors import ConfigError, SealBroken, StoreUnavailable, UserError
+from harvester.migrate import pending
+from harvester.service.database import NOT_MADE, exists, reached
+from harvester.store import reports, tokens
+from harvester.store.pool import open_pool
+from harvester.vault import Context, KeyRing, Sealed
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+Who = tuple[str, str | None]
+"""Tenant and user; None is the tenant's own client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What is kept for an account. Without an access token, why there is none to try."""
+
+    access_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    has_more: bool = False
+    """A refresh token or a password, with which the daemon gets another."""
+    broken: str | None = None
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was found of it, and the logins, as far as they could be read."""
+
+    findings: list[Finding]
+    logins: dict[Who, Login] | None = None
+
+
+async def kept(settings: Settings) -> Kept:
+    """Look at the key file and the database. Nothing is made, and nothing is changed."""
+    keys, ring = await asyncio.to_thread(_keys, settings)
+    subject = Subject("database", _place(settings))
+    try:
+        database, logins = await _database(settings, subject, ring)
+    except (UserError, StoreUnavailable) as error:
+        return Kept([keys, subject.wrong(str(error))])
+    if keys.state == "unknown":
+        logins = {}  # nothing can lie there that the daemon will open
+    broken = [login.broken for login in (logins or {}).values() if login.broken]
+    if broken:
+        keys = Subject("keys", keys.name).wrong("; ".join(broken))
+    return Kept([keys, database], logins)
+
+
+def _keys(settings: Settings) -> tuple[Finding, KeyRing | None]:
+    path = settings.key_file or settings.state_directory / "keys"
+    subject = Subject("keys", str(path))
+    try:
+        if settings.key_file is None and not path.exists():
+            return subject.unknown("not made yet; harvester run makes it"), None
+        return subject.ok("can be read"), KeyRing.load(path)
+    except OSError as error:
+        return subject.wrong(f"cannot be read: {error.strerror}"), None
+    except ConfigError as error:
+        return subject.wrong(str(error).removeprefix(f"{path}: ")), None
+
+
+def _place(settings: Settings) -> str:
+    """Where the database is, without the user."""
+    if settings.database.dsn is None:
+        return "embedded"
+    parts = urlsplit(settings.database.dsn)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def _database(
+    settings: Settings, subject: Subject, ring: KeyRing | None
+) -> tuple[Finding, dict[Who, Login] | None]:
+    """Raises UserError, StoreUnavailable."""
+    if not await asyncio.to_thread(exists, settings):
+        return subject.unknown(NOT_MADE), {}
+    async with reached(settings) as login, open_pool(login.dsn, login.password) as pool:
+        async with pool.acquire() as connection:
+            version = connection.get_server_version()
+            missing = await pending(connection)
+        server = f"Postgres {version.major}.{version.minor}"
+        if missing:
+            count = f"{len(missing)} migration{'s' if len(missing) > 1 else ''} to apply"
+            told = f"{server}; {count}: harvester run or harvester migrate does it"
+            return subject.ok(told), None
+        logins = await _logins(settings, pool, ring) if ring else None
+        return subject.ok(f"{server}, up to date"), logins
+
+
+async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Login]:
+    ids = await reports.accounts(pool, [each.name for each in settings.tenants])
+    return {who: await _login(settings, pool, ring, who, ids[who]) for who in ids}
+
+
+async def _login(settings: Settings, pool: Pool, ring: KeyRing, who: Who, account_id: int) -> Login:
+    """What the account's rows hold, opened as the daemon opens them, and no more than is needed."""
+    row = await tokens.load(pool, account_id)
+    password = await tokens.load_password(pool, account_id)
+    owner = settings.deployment, who[0], who[1] or ""
+    try:
+        if password:
+            ring.open(Sealed(password.key_id, password.password), Context(*owner, "password"))
+        if row is None or row.access_token is None:
+            return Login(has_more=password is not None)
+        access = ring.open(Sealed(row.key_id, row.access_token), Context(*owner, "access_token"))
+    except SealBroken as error:
+        return Login(broken=str(error))
+    return Login(access, row.expires_at, has_more=bool(row.refresh_token or password))

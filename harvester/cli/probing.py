@@ -1,0 +1,151 @@
+"""Platforms asked for any answer, and held tokens tried with one read."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+import aiohttp
+
+from harvester import platforms
+from harvester.cli.findings import Finding, Subject
+from harvester.cli.keeping import Login, Who
+from harvester.client import Client
+from harvester.clock import Clock
+from harvester.config import Tenant
+from harvester.errors import (
+    CredentialRefused,
+    Forbidden,
+    PlatformError,
+    TransientError,
+    Unauthorized,
+)
+from harvester.model import Credentials, Discovered
+from harvester.platforms.base import Params
+
+PATIENCE = 10.0
+"""Seconds of a platform to answer, and of an account's read."""
+UNTIL_LOGIN = "unknown until login"
+
+
+class HeldToken:
+    """Reads with one token: `platforms.base.Api`. It is never renewed, and nobody logs in."""
+
+    def __init__(self, client: Client, access_token: str) -> None:
+        self._client = client
+        self._access_token = access_token
+
+    async def get(self, path: str, params: Params | None = None) -> object:
+        return await self._client.get(path, params, self._access_token)
+
+
+async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) -> list[Finding]:
+    """The platform of a tenant, then its accounts; `logins` is None where none could be read."""
+    platform = await _answering(tenant)
+    client = Client(
+        tenant.options.base_url,
+        clock,
+        tenant=tenant.name,
+        platform=tenant.platform,
+        concurrency=1,
+    )
+    async with client:
+        accounts = [
+            _account(tenant, client, who, logins, clock, tried=platform.state == "ok")
+            for who in _accounts(tenant)
+        ]
+        return [platform, *await asyncio.gather(*accounts)]
+
+
+async def _answering(tenant: Tenant) -> Finding:
+    """Whether the base URL gives any HTTP answer."""
+    subject, url = Subject("platform", tenant.name), tenant.options.base_url
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False),
+        ):
+            return subject.ok(f"{url} answers")
+    except (aiohttp.ClientError, OSError) as error:
+        return subject.wrong(f"{url} {_trouble(error)}")
+
+
+def _trouble(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return f"gave no answer within {PATIENCE:.0f} s"
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as cause):
+            return f"has a certificate that is not to be trusted: {_said(cause)}"
+        case aiohttp.ClientSSLError():
+            return f"does not speak TLS as we do: {_said(error.os_error)}"
+        case aiohttp.ClientConnectorError():
+            return f"cannot be reached: {_said(error.os_error)}"
+    return f"gave no answer in HTTP: {type(error).__name__}"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _accounts(tenant: Tenant) -> list[str | None]:
+    own_client = platforms.adapter(tenant.platform)(tenant.options).own_client
+    return [*(each.user for each in tenant.accounts), *([None] if own_client else [])]
+
+
+async def _account(
+    tenant: Tenant,
+    client: Client,
+    user: str | None,
+    logins: dict[Who, Login] | None,
+    clock: Clock,
+    *,
+    tried: bool,
+) -> Finding:
+    subject = Subject("account", f"{tenant.name}/{user or '(client)'}")
+    if logins is None:
+        return subject.unknown("its login cannot be read")
+    login = logins.get((tenant.name, user), Login())
+    if login.broken:
+        return subject.unknown(f"its login cannot be opened; {UNTIL_LOGIN}")
+    if login.access_token is None:
+        if user is not None and not (login.has_more or _has_password(tenant, user)):
+            return subject.wrong(
+                f"has neither a token nor a password: harvester login {tenant.name} {user}"
+            )
+        return subject.unknown(f"no token is held; {UNTIL_LOGIN}")
+    if login.expires_at is not None and login.expires_at <= clock.now():
+        return subject.unknown(f"its token has expired; {UNTIL_LOGIN}")
+    if not tried:
+        return subject.unknown("its token was not tried, as the platform does not answer")
+    api = HeldToken(client, login.access_token)
+    return await _tried(subject, tenant, api, Credentials(user))
+
+
+def _has_password(tenant: Tenant, user: str) -> bool:
+    return any(each.password for each in tenant.accounts if each.user == user)
+
+
+async def _tried(
+    subject: Subject, tenant: Tenant, api: HeldToken, credentials: Credentials
+) -> Finding:
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    # An adapter's discovery is a generator: closed, it asks no more.
+    found = cast("AsyncGenerator[Discovered]", adapter.discover(api, credentials))
+    try:
+        async with asyncio.timeout(PATIENCE), aclosing(found):
+            device = await anext(found, None)
+    except Unauthorized:
+        return subject.unknown("its token is refused; the daemon will renew it")
+    except (Forbidden, CredentialRefused) as error:
+        return subject.wrong(f"its token may not read: {error}")
+    except (TransientError, TimeoutError) as error:
+        return subject.unknown(f"its token could not be tried: {error or 'no answer in time'}")
+    except PlatformError as error:
+        return subject.wrong(f"its token reads what is not understood: {error}")
+    return subject.ok("its token reads" if device else "its token reads; no device is to be seen")

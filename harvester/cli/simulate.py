@@ -1,0 +1,154 @@
+"""The platforms as fakes, for trying a configuration without an account anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harvester.errors import UserError
+from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import Served, configure_all
+from harvester.simulator.fakes import platforms, simulated
+from harvester.simulator.recording import BadRecording, Recorded, ending, read
+from harvester.simulator.replay import Replay
+from harvester.simulator.world import World, lively
+
+CUSTOMERS = ("acme", "globex")
+_MARK = "# Written by harvester simulate, which may write it again."
+
+_Port = Annotated[
+    int,
+    typer.Option(
+        help="Where the first platform listens; each other has the next one. 0: any that is free.",
+        min=0,
+        max=65535,
+    ),
+]
+_Folder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where config.toml and the files with its secrets are written. "
+        "Without it: a new folder among the temporary ones.",
+        metavar="DIR",
+    ),
+]
+_File = Annotated[
+    Path | None,
+    typer.Option(
+        help="Publish what a CSV holds instead of invented readings, so that the newest is of "
+        "now. Its first line is device,channel,instant,value; instants are ISO 8601 with a zone "
+        "and kept to the millisecond, a value is a number or text.",
+        metavar="FILE",
+    ),
+]
+_AsRecorded = Annotated[
+    bool, typer.Option("--as-recorded", help="Leave the instants of --replay as they are.")
+]
+
+
+def simulate(
+    port: _Port = 0,
+    folder: _Folder = None,
+    replay: _File = None,
+    as_recorded: _AsRecorded = False,
+) -> None:
+    """Serve each platform as a fake on 127.0.0.1, until Ctrl-C.
+
+    Writes a configuration that harvests the fakes, and prints the command that runs it. The fakes
+    speak for invented customers, who have two days of readings and get new ones every few
+    seconds; or, with --replay, for one customer with the readings of a file.
+
+    \b
+    Examples:
+      harvester simulate --folder trial
+      harvester simulate --replay readings.csv
+    """
+    if as_recorded and not replay:
+        raise UserError("--as-recorded goes with --replay FILE.", os.EX_USAGE)
+    recorded = _recorded(replay, as_recorded) if replay else []
+    asyncio.run(_simulate(port, _made(folder), recorded))
+
+
+def _recorded(file: Path, as_recorded: bool) -> list[Recorded]:
+    try:
+        recorded = read(file)
+    except BadRecording as error:
+        raise UserError(str(error), os.EX_DATAERR) from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.", os.EX_NOINPUT) from None
+    return recorded if as_recorded else ending(recorded, RealClock().now())
+
+
+def _made(folder: Path | None) -> Path:
+    """The folder, free for our files. Raises UserError."""
+    try:
+        if folder is None:
+            return Path(tempfile.mkdtemp(prefix="harvester-simulate-"))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config_file = folder / "config.toml"
+        if config_file.exists() and _MARK not in config_file.read_text("utf-8", "replace"):
+            raise UserError(
+                f"{config_file} is another's configuration: choose another --folder.",
+                os.EX_CANTCREAT,
+            )
+    except OSError as error:
+        raise UserError(
+            f"--folder {folder or tempfile.gettempdir()} cannot be used: {error.strerror}.",
+            os.EX_CANTCREAT,
+        ) from None
+    return folder
+
+
+async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        served = [
+            await _serve(stack, platform, _world(platform, recorded), port and port + n)
+            for n, platform in enumerate(platforms())
+        ]
+        try:
+            path = await asyncio.to_thread(configure_all, served, folder, head=_MARK)
+        except OSError as error:
+            raise UserError(
+                f"--folder {folder} cannot be written to: {error.strerror}.", os.EX_CANTCREAT
+            ) from None
+        _tell(served, path)
+        await stop.wait()
+
+
+def _world(platform: str, recorded: list[Recorded]) -> World:
+    """Tenants bear their platform's name, as a name is used once in a configuration."""
+    if recorded:
+        return Replay(RealClock(), recorded, f"replay-{platform}")
+    return lively(platform, RealClock(), [f"{name}-{platform}" for name in CUSTOMERS])
+
+
+async def _serve(stack: AsyncExitStack, platform: str, world: World, port: int) -> Served:
+    try:
+        fake = await stack.enter_async_context(simulated(platform).serve(world, port=port))
+    except OSError as error:
+        raise UserError(
+            f"--port: 127.0.0.1:{port} for {platform} cannot be had: "
+            f"{os.strerror(error.errno or 0)}; choose another one, or 0.",
+            os.EX_UNAVAILABLE,
+        ) from None
+    return Served(platform, world, fake.url)
+
+
+def _tell(served: list[Served], path: Path) -> None:
+    for each in served:
+        tenants, since = " and ".join(each.world.tenants), f"{each.world.since:%F %T} UTC"
+        typer.echo(f"{each.platform} at {each.url}: {tenants}, with readings since {since}")
+    command = shlex.join([sys.argv[0], "run", "--config", str(path)])
+    typer.echo(f"\nTo harvest it:\n\n    {command}\n\nCtrl-C ends it.")

@@ -1,0 +1,155 @@
+"""The two ways of a demo: on and on, watched; or once, and compared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from harvester import service
+from harvester.clock import SystemClock
+from harvester.demo import figures
+from harvester.demo.comparison import Comparison, held, published
+from harvester.demo.display import display, table
+from harvester.demo.stage import Stage, staged
+from harvester.errors import StoreUnavailable
+from harvester.store.pool import open_pool
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+QUERIES = {
+    "compare_tenants": "how each tenant stands",
+    "latest_temperature": "the newest temperature of each device",
+    "hourly_mean": "the day's temperatures by the hour",
+}
+LOOK_EVERY = 0.25  # seconds, at the backfill
+DIFFERENCES_TOLD = 20
+
+
+async def run(once: bool) -> int:
+    """Harvest the simulated tenants: once and compare, or until a signal. The exit code.
+
+    Raises UserError where something that it needs cannot be had.
+    """
+    stop = asyncio.Event()
+    _hold(stop)
+    typer.echo("Starting a simulated myDevices and a Postgres, both on this machine only.")
+    async with staged() as stage:
+        code = await (_once(stage, stop) if once else _on(stage, stop))
+    if stop.is_set() or not once:
+        typer.echo("Stopped. What was started is gone again, and so are its files.")
+    return code
+
+
+def _hold(stop: asyncio.Event) -> None:
+    """What was started must be ended, in whatever moment a signal comes: it interrupts nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _on(stage: Stage, stop: asyncio.Event) -> int:
+    if stop.is_set():
+        return 0
+    watching = asyncio.create_task(_watch(stage))
+    watching.add_done_callback(_end_with_it)
+    try:
+        await service.run(stage.settings)  # has the signals meanwhile
+    finally:
+        _hold(stop)
+        stop.set()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    return 0
+
+
+def _end_with_it(watching: asyncio.Task[None]) -> None:
+    """A daemon that nobody can watch any more ends as it does at a signal."""
+    if not watching.cancelled():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _watch(stage: Stage) -> None:
+    shown = display()
+    async with open_pool(stage.database.dsn, stage.database.password) as pool:
+        with shown.backfill() as tell:
+            while not (now := await figures.backfill(pool, stage.settings)).done:
+                tell(now)
+                await asyncio.sleep(LOOK_EVERY)
+            tell(now)
+        _tell_ways_in(stage)
+        with shown.live() as show:
+            while True:
+                # The daemon starts a Postgres that was killed anew; until then the picture stands.
+                with suppress(StoreUnavailable):
+                    show(await figures.picture(pool, stage.settings))
+                await asyncio.sleep(shown.every)
+
+
+def _tell_ways_in(stage: Stage) -> None:
+    """Not in the picture: lines that are to be copied stay whole, whatever the terminal's width."""
+    folder = files("harvester") / "sql" / "queries"
+    typer.echo(f"\nLook inside:\n\n    {stage.psql}\n\nand there ask for\n")
+    for name, what in QUERIES.items():
+        typer.echo(f"    {what:<40}\\i {_near(Path(str(folder / f'{name}.sql')))}")
+    typer.echo(f"\nMetrics: {stage.metrics_url}\nLog:     {stage.log}")
+
+
+def _near(path: Path) -> Path:
+    """As it can be written from here."""
+    whole, here = path.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
+
+
+async def _once(stage: Stage, stop: asyncio.Event) -> int:
+    began, settings = SystemClock().now(), stage.settings
+    async with AsyncExitStack() as stack:
+        owner = stack.enter_context(service.instance(settings.state_directory))
+        house = await stack.enter_async_context(service.opened(settings, SystemClock(), owner))
+        tenants = [
+            await stack.enter_async_context(service.working(house, each))
+            for each in settings.tenants
+        ]
+        work = asyncio.create_task(_tick(tenants))
+        await _followed(work, house.pool, stage, stop)
+        if stop.is_set():
+            return 1
+        rows = (await figures.picture(house.pool, settings)).newest
+        Console().print("", table(rows), "")
+        comparison = Comparison(
+            before=published(stage.world, began),
+            after=published(stage.world, stage.world.clock.now()),
+            held=await held(house.pool, stage.world.since),
+        )
+        for line in comparison.differences[:DIFFERENCES_TOLD]:
+            typer.echo(line)
+        typer.echo(comparison.sentence(stage.world.since, began))
+        return 1 if comparison.differences else 0
+
+
+async def _tick(tenants: list[service.Working]) -> None:
+    for tenant in tenants:
+        await tenant.tick()
+
+
+async def _followed(
+    work: asyncio.Task[None], pool: Pool, stage: Stage, stop: asyncio.Event
+) -> None:
+    """Show how far the work is, until it is done or to be stopped. Raises what it raised."""
+    with display().backfill() as tell:
+        while not (work.done() or stop.is_set()):
+            tell(await figures.backfill(pool, stage.settings))
+            await asyncio.wait([work], timeout=LOOK_EVERY)
+        if stop.is_set():
+            work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+        tell(await figures.backfill(pool, stage.settings))

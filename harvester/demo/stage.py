@@ -1,0 +1,110 @@
+"""What a demo needs, started in order and gone in the end: folder, platform, settings, Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shlex
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harvester import config, embedded, logs
+from harvester.embedded.cluster import free_port
+from harvester.embedded.passwords import verifier
+from harvester.migrate import migrate
+from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import configure, history_of
+from harvester.simulator.fakes import simulated
+from harvester.simulator.world import World, lively
+from harvester.store.pool import connected
+
+PLATFORM = "mydevices"
+WEB_PORT = 9464
+"""Taken for the metrics where it is free, else another."""
+INTERVAL = "3s"
+VISITOR = "visitor"
+"""A person's login: it sees the views, and nothing else."""
+
+_MAKE_VISITOR = """
+select format('create role visitor login in role harvester_reader password %L', $1::text)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A demo that is set up, before anything is harvested. `psql` is a line for a shell."""
+
+    world: World
+    url: str
+    settings: config.Settings
+    database: embedded.Server
+    psql: str
+    log: Path
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.settings.web.host}:{self.settings.web.port}/metrics"
+
+
+@asynccontextmanager
+async def staged() -> AsyncIterator[Stage]:
+    """Set everything up, and take it away again. Raises UserError where it cannot be had."""
+    world = lively("demo", RealClock())
+    with _folder() as folder, _logged(folder / "harvester.log") as log:
+        async with simulated(PLATFORM).serve(world) as fake:
+            settings = await asyncio.to_thread(_settings, world, fake.url, folder)
+            async with _postgres(settings.state_directory) as running:
+                psql = await _visited(running, folder)
+                yield Stage(world, fake.url, settings, running.server, psql, log)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="harvester-demo-") as name:
+        # A root without namespaces runs Postgres as nobody, who must be able to pass through.
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[Path]:
+    """The daemon's words go to a file: they would tear the picture apart."""
+    with path.open("w", encoding="utf-8") as stream:
+        logs.set_up(stream)
+        yield path
+
+
+def _settings(world: World, url: str, folder: Path) -> config.Settings:
+    port = free_port(WEB_PORT)
+    history = history_of(world)
+    return config.load(
+        configure(world, url, folder, interval=INTERVAL, history=history, web_port=port)
+    )
+
+
+@asynccontextmanager
+async def _postgres(state: Path) -> AsyncIterator[embedded.Running]:
+    """The daemon will share it: the last one to leave stops it."""
+    running = await asyncio.to_thread(embedded.start, state)
+    try:
+        yield running
+    finally:
+        await asyncio.to_thread(running.leave)
+
+
+async def _visited(running: embedded.Running, folder: Path) -> str:
+    """Give people a login of their own; the line that opens psql with it."""
+    server, password = running.server, secrets.token_urlsafe(16)
+    async with connected(server.dsn, server.password) as connection:
+        await migrate(connection)
+        await connection.execute(await connection.fetchval(_MAKE_VISITOR, verifier(password)))
+    passfile = folder / "pgpass"
+    passfile.touch(mode=0o600)
+    passfile.write_text(f"{server.host}:{server.port}:{server.database}:{VISITOR}:{password}\n")
+    psql = "psql" if shutil.which("psql") else str(running.programs / "psql")
+    where = ["-h", server.host, "-p", str(server.port), "-U", VISITOR, server.database]
+    return f"PGPASSFILE={shlex.quote(str(passfile))} {shlex.join([psql, *where])}"

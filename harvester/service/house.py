@@ -1,0 +1,72 @@
+"""What all tenants of a daemon share, opened in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from harvester import embedded
+from harvester.clock import Clock
+from harvester.config import Settings
+from harvester.migrate import migrate
+from harvester.service.database import reached
+from harvester.service.presence import Presence
+from harvester.store.partitions import Partitions
+from harvester.store.pool import connected, open_pool
+from harvester.vault import KeyRing
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all tenants of a daemon share."""
+
+    pool: Pool
+    ring: KeyRing
+    partitions: Partitions
+    clock: Clock
+    deployment: str
+    owner: str
+    server: embedded.Running | None
+    presence: Presence
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[House]:
+    """The keys and the migrated database, without anything at work yet. Raises UserError."""
+    ring = await asyncio.to_thread(_ring, settings)
+    async with reached(settings) as login:
+        async with connected(login.dsn, login.password) as connection:
+            applied = await migrate(connection)
+        _log.info("database ready", dsn=login.dsn, migrated=len(applied))
+        async with open_pool(login.dsn, login.password) as pool:
+            yield House(
+                pool=pool,
+                ring=ring,
+                partitions=Partitions(pool, settings.database.partition),
+                clock=clock,
+                deployment=settings.deployment,
+                owner=owner,
+                server=login.server,
+                presence=Presence(pool),
+            )
+
+
+def _ring(settings: Settings) -> KeyRing:
+    """The configured keys, which must be there, or the state directory's own."""
+    if settings.key_file:
+        return KeyRing.load(settings.key_file)
+    key_file = settings.state_directory / "keys"
+    ring, made = KeyRing.load_or_create(key_file)
+    if made:
+        _log.info("made a key file; who loses it must log in again", file=str(key_file))
+    return ring

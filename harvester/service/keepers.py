@@ -1,0 +1,55 @@
+"""What is looked after beside the jobs, again and again, while the daemon runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+
+import structlog
+
+from harvester.errors import HarvesterError, UserError
+from harvester.logs import Failures
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def kept(*keepers: Coroutine[None, None, None], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Let them work beside us. One that fails stops the daemon, and what it raised is raised."""
+
+    def look(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            stop.set()
+
+    tasks = [asyncio.create_task(keeper) for keeper in keepers]
+    for task in tasks:
+        task.add_done_callback(look)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+
+
+async def every(seconds: float, what: str, look: Callable[[], Awaitable[object]]) -> None:
+    """Look now and then. A look that fails is told, and the next one comes all the same.
+
+    Raises UserError: what only the operator can mend.
+    """
+    failures = Failures(_log)
+    while True:
+        try:
+            await look()
+        except UserError:
+            raise
+        except HarvesterError as error:  # foreseen: told in a sentence
+            failures.failing(what, type(error).__name__, error=str(error))
+        except Exception as error:
+            failures.failing(what, type(error).__name__, exc_info=error)
+        else:
+            failures.well(what)
+        await asyncio.sleep(seconds)

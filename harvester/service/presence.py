@@ -1,0 +1,49 @@
+"""Whether the database answers: told once for all tenants when it stops, and when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from harvester import metrics
+from harvester.errors import StoreUnavailable
+from harvester.logs import Failures
+from harvester.store.pool import answers
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Presence:
+    """The database as it was last seen."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.up = True
+        self._pool = pool
+        self._failures = Failures(_log)
+        self._turn = asyncio.Lock()
+        self._looked_at = 0.0
+
+    async def look(self) -> bool:
+        """Whether it answers now. Those who ask at the same time share one answer."""
+        came_at = asyncio.get_running_loop().time()
+        async with self._turn:
+            if self._looked_at <= came_at:
+                await self._ask()
+                self._looked_at = asyncio.get_running_loop().time()
+        return self.up
+
+    async def _ask(self) -> None:
+        try:
+            await answers(self._pool)
+        except StoreUnavailable as error:
+            self.up = False
+            self._failures.failing("database", type(error).__name__, error=str(error))
+        else:
+            self.up = True
+            self._failures.well("database")
+        metrics.DATABASE_UP.set(self.up)

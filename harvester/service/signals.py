@@ -1,0 +1,31 @@
+"""What the daemon is told by signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def signals(*, reloads: bool) -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """`stop` and `hup`. A second SIGTERM or SIGINT ends the process as usual.
+
+    Who has nothing to read again is stopped by SIGHUP too: its terminal was closed.
+    """
+    loop, stop, hup = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def stopping(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping, number)
+    # From here on to the end: its usual action would end the process.
+    loop.add_signal_handler(signal.SIGHUP, hup.set if reloads else stop.set)
+    try:
+        yield stop, hup
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,114 @@
+"""The configuration of a daemon that harvests what is simulated, with its secrets in files."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from harvester.simulator.fakes import Secret, simulated
+from harvester.simulator.tenants import Tenant
+from harvester.simulator.world import World
+
+_TENANT = """
+[[tenant]]
+name = "{name}"
+platform = "{platform}"
+interval = "{interval}"
+history = "{history}"
+[tenant.options]
+{options}
+"""
+_ACCOUNT = """
+[[tenant.account]]
+user = "{user}"
+password = {{ file = "{user}" }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A world, and where the fake of a platform speaks for it."""
+
+    platform: str
+    world: World
+    url: str
+
+
+def configure(
+    world: World,
+    url: str,
+    folder: Path,
+    *,
+    interval: str = "5s",
+    history: str = "24h",
+    head: str = "",
+    web_port: int = 0,
+) -> Path:
+    """Write a configuration for all tenants of a world that is served as myDevices.
+
+    `history` should be longer than the world is old, as it ends when the daemon begins.
+    """
+    served = [Served("mydevices", world, url)]
+    return configure_all(
+        served, folder, interval=interval, history=history, head=head, web_port=web_port
+    )
+
+
+def configure_all(
+    served: Sequence[Served],
+    folder: Path,
+    *,
+    interval: str = "5s",
+    history: str | None = None,
+    head: str = "",
+    web_port: int = 0,
+) -> Path:
+    """Write a configuration for all tenants that are served; the path of its file.
+
+    All that was ever published is wanted, unless `history` is given. `head` stands before the
+    first table, or is the first of them. Raises OSError.
+    """
+    text = f"{head}\n[web]\nport = {web_port}\n"
+    for each in served:
+        for tenant in each.world.tenants.values():
+            options = simulated(each.platform).options(tenant, each.url)
+            text += _TENANT.format(
+                name=tenant.name,
+                platform=each.platform,
+                interval=interval,
+                history=history or history_of(each.world),
+                options="\n".join(_option(tenant, *option) for option in options.items()),
+            )
+            text += "".join(_ACCOUNT.format(user=user.name) for user in tenant.users)
+            for name, secret in _secrets(tenant, options):
+                _write(folder / name, secret)
+    path = folder / "config.toml"
+    _write(path, f'state_directory = "state"\n{text}')
+    return path
+
+
+def history_of(world: World) -> str:
+    """A `history` that reaches back beyond the world's beginning, by an hour at least."""
+    return f"{(world.clock.now() - world.since) // timedelta(hours=1) + 2}h"
+
+
+def _option(tenant: Tenant, key: str, value: object) -> str:
+    """A line of TOML, which writes these values as JSON does; a secret stands in a file."""
+    if isinstance(value, Secret):
+        return f'{key} = {{ file = "{tenant.name}.{key}" }}'
+    return f"{key} = {json.dumps(value)}"
+
+
+def _secrets(tenant: Tenant, options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The files' names and what they hold."""
+    for key, value in options.items():
+        if isinstance(value, Secret):
+            yield f"{tenant.name}.{key}", value
+    for user in tenant.users:
+        yield user.name, user.password
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, "utf-8")

@@ -1,0 +1,239 @@
+"""`harvester check` and `harvester migrate`: told what is there, and nothing is burnt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acceptance.commands import (
+    EX_CONFIG,
+    EX_NOPERM,
+    EX_UNAVAILABLE,
+    configured,
+    harvester,
+)
+from fix_postgres import Database, Postgres
+from fix_simulator import stored_in
+
+from harvester import config, service
+from harvester.clock import SystemClock
+from harvester.migrate import migrations
+from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import configure
+from harvester.simulator.faults import Fault, refuse
+from harvester.simulator.mydevices import FakeMydevices, serve
+from harvester.simulator.world import World
+
+OUTSIDE = "select * from vault.token", "select * from harvester_data.account_lease"
+
+
+@dataclass(slots=True)
+class Stand:
+    """A platform on real time, a configuration for it, and a database that may be empty."""
+
+    fake: FakeMydevices
+    path: Path
+    database: Database
+
+    async def harvested(self) -> None:
+        """As a daemon leaves it that has worked every tenant once."""
+        settings = await asyncio.to_thread(config.load, self.path)
+        async with AsyncExitStack() as stack:
+            opened = service.opened(settings, SystemClock(), "test")
+            house = await stack.enter_async_context(opened)
+            for each in settings.tenants:
+                tenant = await stack.enter_async_context(service.working(house, each))
+                assert await tenant.tick()
+
+    async def rows(self) -> list[Any]:
+        async with self.database.connected() as connection:
+            return [await connection.fetch(query) for query in OUTSIDE]
+
+
+@pytest.fixture
+async def stand(database: Database, tmp_path: Path) -> AsyncIterator[Stand]:
+    world = World("check", RealClock(), datetime.now(UTC) - timedelta(hours=1), things=6)
+    async with serve(world) as fake:
+        head = stored_in(database, tmp_path)
+        path = await asyncio.to_thread(
+            lambda: configure(world, fake.url, tmp_path, history="1h", head=head)
+        )
+        yield Stand(fake, path, database)
+
+
+def states(out: str, what: str) -> dict[str, tuple[str, str]]:
+    """State and words by name."""
+    found = [each for each in json.loads(out) if each["what"] == what]
+    return {each["name"]: (each["state"], each["told"]) for each in found}
+
+
+async def test_held_tokens_are_tried_and_nothing_is_burnt(stand: Stand) -> None:
+    await stand.harvested()
+    calls, rows = stand.fake.token_calls.total(), await stand.rows()
+    reads = stand.fake.requests.copy()
+    ended = await harvester("check", "--json", config=stand.path)
+    assert ended.code == 0, ended.out
+    accounts = states(ended.out, "account")
+    assert {state for state, _ in accounts.values()} == {"ok"}
+    asked = stand.fake.requests - reads
+    assert asked["GET /v1.0/things/{thing}"] <= len(accounts) < reads["GET /v1.0/things/{thing}"]
+    assert stand.fake.token_calls.total() == calls
+    assert await stand.rows() == rows
+    stand.fake.faults.add(Fault("/readings", refuse(401)))
+    await stand.harvested()
+    assert stand.fake.token_calls["refresh_token"] == 1, "it is good still"
+    assert stand.fake.violations == []
+
+
+async def test_a_refused_token_is_left_to_the_daemon(stand: Stand) -> None:
+    await stand.harvested()
+    calls, rows = stand.fake.token_calls.total(), await stand.rows()
+    stand.fake.faults.add(Fault("GET ", refuse(401), times=None))
+    ended = await harvester("check", "--json", config=stand.path)
+    refused = {("unknown", "its token is refused; the daemon will renew it")}
+    assert (ended.code, set(states(ended.out, "account").values())) == (0, refused)
+    assert (stand.fake.token_calls.total(), await stand.rows()) == (calls, rows)
+
+
+async def test_a_token_that_may_not_read_is_wrong(stand: Stand) -> None:
+    await stand.harvested()
+    stand.fake.faults.add(Fault("GET /v1.0/admin", refuse(403), times=None))
+    ended = await harvester("check", "--json", config=stand.path)
+    state, told = states(ended.out, "account")["acme/(client)"]
+    assert (ended.code, state) == (EX_NOPERM, "wrong")
+    assert "403" in told
+
+
+async def test_before_a_login_nothing_is_known_and_nobody_logs_in(stand: Stand) -> None:
+    ended = await harvester("check", config=stand.path)
+    assert ended.code == 0
+    assert ended.out.count("no token is held; unknown until login") >= 4
+    assert "up to date" in ended.out
+    assert stand.fake.token_calls.total() == 0
+
+
+async def test_an_expired_token_is_not_tried(stand: Stand) -> None:
+    await stand.harvested()
+    async with stand.database.connected() as connection:
+        await connection.execute("update vault.token set expires_at = now()")
+    reads = stand.fake.requests.total()
+    ended = await harvester("check", "--json", config=stand.path)
+    told = {("unknown", "its token has expired; unknown until login")}
+    assert set(states(ended.out, "account").values()) == told
+    assert stand.fake.requests.total() == reads + 2, "the base URL of each tenant"
+
+
+async def test_an_account_without_a_token_or_a_password_cannot_work(stand: Stand) -> None:
+    text = stand.path.read_text()
+    stand.path.write_text(text.replace('password = { file = "ana@acme.example" }', "", 1))
+    ended = await harvester("check", "--json", config=stand.path)
+    assert ended.code == EX_NOPERM
+    state, told = states(ended.out, "account")["acme/ana@acme.example"]
+    assert (state, "harvester login acme ana@acme.example" in told) == ("wrong", True)
+
+
+async def test_a_key_file_that_opens_nothing_is_wrong(stand: Stand) -> None:
+    await stand.harvested()
+    made = await harvester("keys", "generate", stand.path.with_name("other"))
+    assert made.code == 0
+    text = stand.path.read_text()
+    stand.path.write_text(f'key_file = "other"\n{text}')
+    ended = await harvester("check", "--json", config=stand.path)
+    [(state, told)] = states(ended.out, "keys").values()
+    assert (ended.code, state) == (EX_CONFIG, "wrong")
+    assert "acme/ana@acme.example" in told
+
+
+async def test_all_that_is_wrong_with_the_configuration_is_told(tmp_path: Path) -> None:
+    path = await asyncio.to_thread(configured, tmp_path, None, "acme")
+    path.write_text(path.read_text().replace("interval", "intervall").replace("24h", "soon"))
+    ended = await harvester("check", "--json", config=path)
+    assert ended.code == EX_CONFIG
+    told = [each["told"] for each in ended.json if each["state"] == "wrong"]
+    assert [each for each in told if "did you mean interval?" in each]
+    assert [each for each in told if "tenant.acme.history" in each]
+
+
+async def test_a_database_that_is_away_is_wrong_and_the_rest_is_told(
+    stand: Stand, database: Database
+) -> None:
+    text = stand.path.read_text()
+    stand.path.write_text(text.replace(database.dsn.rpartition("/")[2], "nowhere", 1))
+    ended = await harvester("check", "--json", config=stand.path)
+    [(state, told)] = states(ended.out, "database").values()
+    assert (ended.code, state) == (EX_UNAVAILABLE, "wrong")
+    assert "nowhere" in told
+    assert {state for state, _ in states(ended.out, "platform").values()} == {"ok"}
+    assert {told for _, told in states(ended.out, "account").values()} == {
+        "its login cannot be read"
+    }
+
+
+async def test_the_embedded_database_is_not_made_by_a_look(stand: Stand, tmp_path: Path) -> None:
+    path = await asyncio.to_thread(
+        lambda: configure(stand.fake.world, stand.fake.url, tmp_path, history="1h")
+    )
+    ended = await harvester("check", "--json", config=path)
+    made = "not made yet; harvester run makes it"
+    assert ended.code == 0
+    assert states(ended.out, "database") == {"embedded": ("unknown", made)}
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+async def empty(postgres: Postgres) -> AsyncIterator[Database]:
+    async with postgres.made("template1") as database:
+        yield database
+
+
+async def test_an_empty_database_is_checked_unchanged_then_migrated_once(
+    empty: Database, tmp_path: Path
+) -> None:
+    path = await asyncio.to_thread(configured, tmp_path, empty, "acme")
+    ended = await harvester("check", "--json", config=path)
+    files = await asyncio.to_thread(migrations)
+    [(state, told)] = states(ended.out, "database").values()
+    assert state == "ok"
+    assert f"{len(files)} migrations to apply: harvester run or harvester migrate does it" in told
+    one, other = await asyncio.gather(
+        harvester("migrate", config=path), harvester("migrate", config=path)
+    )
+    applied = sorted((one.out + other.out).splitlines())
+    names = [f"applied {each.name}" for each in files]
+    assert applied == sorted([*names, "The database is up to date."])
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "status"])
+async def test_a_newer_database_is_refused_by_every_command(
+    database: Database, tmp_path: Path, command: str
+) -> None:
+    async with database.connected() as connection:
+        await connection.execute(
+            "insert into harvester_data.migration values (9999, '9999_later.sql', 'x')"
+        )
+    path = await asyncio.to_thread(configured, tmp_path, database, "acme")
+    ended = await harvester(command, config=path)
+    assert ended.code == EX_UNAVAILABLE
+    assert "it has 9999_later.sql" in ended.out + ended.err
+    assert "Install the newer harvester" in ended.out + ended.err
+
+
+async def test_an_older_database_is_checked_and_migrated(
+    database: Database, tmp_path: Path
+) -> None:
+    async with database.connected() as connection:
+        await connection.execute("drop table vault.password")
+        await connection.execute("delete from harvester_data.migration where version > 5")
+        await connection.execute("alter table vault.token alter access_token set not null")
+    path = await asyncio.to_thread(configured, tmp_path, database, "acme")
+    ended = await harvester("check", "--json", config=path)
+    [(state, told)] = states(ended.out, "database").values()
+    assert (state, "to apply" in told) == ("ok", True)
+    assert "applied 0006_passwords.sql" in (await harvester("migrate", config=path)).out

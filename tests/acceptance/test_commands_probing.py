@@ -1,0 +1,102 @@
+"""Platforms as `harvester check` meets them: silent, refusing, of another protocol, untrusted."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from acceptance.commands import EX_UNAVAILABLE
+from aiohttp import web
+from configured import TENANT
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harvester import config
+from harvester.cli import probing
+from harvester.clock import SystemClock
+from harvester.simulator.mydevices import FakeMydevices
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[str]:
+    """A server that takes connections and never says anything; its address."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def tenants(folder: Path, url: str, *names: str) -> list[config.Tenant]:
+    text = "".join(TENANT.replace('"acme"', f'"{name}"') for name in names)
+    path = folder / "config.toml"
+    path.write_text(text.replace("https://api.example", url), "utf-8")
+    return list(config.load(path).tenants)
+
+
+async def test_platforms_that_do_not_answer_are_waited_for_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "PATIENCE", 0.3)
+    async with silent() as url:
+        names = [f"tenant-{n}" for n in range(20)]
+        each = await asyncio.to_thread(tenants, tmp_path, url, *names)
+        async with asyncio.timeout(3):
+            found = await asyncio.gather(*(probing.probed(t, {}, SystemClock()) for t in each))
+    assert {finding.state for findings in found for finding in findings} == {"wrong"}
+    assert "gave no answer within" in found[0][0].told
+
+
+async def test_a_refused_connection_and_another_protocol_are_told(
+    tmp_path: Path, fake: FakeMydevices
+) -> None:
+    async with silent() as url:
+        pass
+    plain = fake.url.replace("http:", "https:")
+    for address, told in ((url, "cannot be reached"), (plain, "does not speak TLS")):
+        [tenant] = await asyncio.to_thread(tenants, tmp_path, address, "acme")
+        [finding] = await probing.probed(tenant, {}, SystemClock())
+        assert (finding.state, finding.exit_code) == ("wrong", EX_UNAVAILABLE)
+        assert told in finding.told
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
+    context = await asyncio.to_thread(self_signed, tmp_path)
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+    [tenant] = await asyncio.to_thread(tenants, tmp_path, url, "acme")
+    [finding] = await probing.probed(tenant, {}, SystemClock())
+    await runner.cleanup()
+    assert finding.state == "wrong"
+    assert "a certificate that is not to be trusted: self" in finding.told
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "platform.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    plain = serialization.NoEncryption()
+    file = folder / "certificate"
+    file.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, private, plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

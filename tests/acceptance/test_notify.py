@@ -1,0 +1,138 @@
+"""What systemd hears of the installed daemon, from a real socket of its kind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from acceptance.daemon import Daemon, running
+from fix_postgres import Database
+from fix_simulator import stored_in
+
+from harvester.simulator.configured import configure
+from harvester.simulator.mydevices import FakeMydevices
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Systemd:
+    """All datagrams that came so far."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.heard: list[str] = []
+        self._listening = listening
+
+    async def hears(self, words: str) -> str:
+        """Wait for a datagram with these words that was not waited for yet."""
+        loop = asyncio.get_running_loop()
+        while True:
+            said = (await loop.sock_recv(self._listening, 4096)).decode()
+            self.heard.append(said)
+            if words in said:
+                return said
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "600000")
+        yield Systemd(listening)
+
+
+@pytest.fixture
+async def config_file(fake: FakeMydevices, database: Database, tmp_path: Path) -> Path:
+    head = stored_in(database, tmp_path)
+    return await asyncio.to_thread(lambda: configure(fake.world, fake.url, tmp_path, head=head))
+
+
+def replace_in(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+async def test_it_is_ready_when_it_harvests_and_says_when_it_reloads_and_stops(
+    systemd: Systemd, config_file: Path
+) -> None:
+    async with running(config_file) as daemon:
+        await systemd.hears("READY=1")
+        await daemon.ready()
+        await systemd.hears("WATCHDOG=1")
+        await systemd.hears("WATCHDOG=1")
+        daemon.process.send_signal(signal.SIGHUP)
+        reloading = await systemd.hears("RELOADING=1")
+        assert "MONOTONIC_USEC=" in reloading
+        await systemd.hears("READY=1")
+        daemon.process.send_signal(signal.SIGTERM)
+        await systemd.hears("STOPPING=1")
+        assert await daemon.process.wait() == 0
+
+
+async def test_a_wrong_file_ends_a_reload_too(systemd: Systemd, config_file: Path) -> None:
+    async with running(config_file) as daemon:
+        await systemd.hears("READY=1")
+        await asyncio.to_thread(config_file.unlink)
+        daemon.process.send_signal(signal.SIGHUP)
+        await systemd.hears("RELOADING=1")
+        await systemd.hears("READY=1")
+        assert await daemon.end() == 0
+
+
+async def test_a_start_that_fails_was_never_ready(systemd: Systemd, config_file: Path) -> None:
+    await asyncio.to_thread(replace_in, config_file, "@127.0.0.1:", "@127.0.0.2:")
+    async with running(config_file) as daemon:
+        assert await daemon.process.wait() == 69
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(systemd.hears("READY=1"), 0.1)
+
+
+async def test_a_vanished_socket_stops_nobody(systemd: Systemd, config_file: Path) -> None:
+    async with running(config_file) as daemon:
+        await systemd.hears("READY=1")
+        (config_file.parent / "notify").unlink()
+        await asyncio.sleep(0.5)  # some pings
+        await wait_until_ready(daemon)
+        assert await daemon.end() == 0
+
+
+async def wait_until_ready(daemon: Daemon) -> None:
+    address = (await daemon.ready()).removesuffix("/metrics")
+    async with aiohttp.ClientSession() as http, http.get(f"{address}/readyz") as answer:
+        assert (answer.status, await answer.text()) == (200, "ok\n")
+
+
+@pytest.fixture
+async def held_up(database: Database) -> AsyncIterator[None]:
+    """A database whose migrations wait for another's, until the test ends the wait."""
+    async with database.connected() as other:
+        await other.execute("select pg_advisory_lock($1)", 0x6861727665737465)
+        yield
+
+
+@pytest.mark.usefixtures("held_up")
+async def test_a_start_that_takes_long_can_be_asked_and_asks_for_time(
+    systemd: Systemd, config_file: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    await asyncio.to_thread(replace_in, config_file, "port = 0", f"port = {port}")
+    async with running(config_file), aiohttp.ClientSession() as http:
+        await systemd.hears("EXTEND_TIMEOUT_USEC=")
+        await systemd.hears("EXTEND_TIMEOUT_USEC=")
+        async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
+            assert answer.status == 200
+        async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.text()).splitlines() == [
+                "the database is not opened and migrated yet",
+                "no job is planned",
+            ]
+    assert not any("READY" in each for each in systemd.heard)

@@ -1,0 +1,296 @@
+"""SIGHUP to the installed daemon: what changed is applied, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from acceptance.daemon import Daemon, running
+from fix_postgres import Connection, Database
+from fix_simulator import stored_in
+from fix_store import line_to
+
+from harvester.simulator.clock import RealClock
+from harvester.simulator.configured import configure
+from harvester.simulator.faults import Fault, delay
+from harvester.simulator.mydevices import FakeMydevices, serve
+from harvester.simulator.world import World
+
+HISTORY = timedelta(hours=6)
+FENCES = """
+select t.name, l.fence from harvester_data.tenant t join harvester_data.tenant_lease l
+using (tenant_id) where l.until > now()
+"""
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@dataclass(slots=True)
+class Site:
+    """A platform, a database and a configuration of two tenants, acme and globex."""
+
+    fake: FakeMydevices
+    config_file: Path
+    connection: Connection
+    whole: str
+    """What the configuration says at first."""
+
+    @property
+    def without_globex(self) -> str:
+        return self.whole[: self.whole.rindex("[[tenant]]")]
+
+    async def fences(self, *tenants: str) -> dict[str, int]:
+        """Of the leases held, once these tenants and no others have one."""
+        while True:
+            found = {row["name"]: row["fence"] for row in await self.connection.fetch(FENCES)}
+            if set(found) == set(tenants):
+                return found
+            await asyncio.sleep(0.02)
+
+    def secret(self, tenant: str) -> Path:
+        """The file with the password of the tenant's first user."""
+        return self.config_file.with_name(self.fake.world.users(tenant)[0].name)
+
+
+@pytest.fixture
+async def site(database: Database, connection: Connection, tmp_path: Path) -> AsyncIterator[Site]:
+    world = World("reload", RealClock(), datetime.now(UTC) - HISTORY, things=2)
+    async with serve(world) as fake:
+        head = stored_in(database, tmp_path)
+        path = await asyncio.to_thread(
+            lambda: configure(world, fake.url, tmp_path, interval="1s", head=head)
+        )
+        yield Site(fake, path, connection, path.read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the daemon said of a reload, from the signal to its end."""
+
+    lines: list[dict[str, Any]]
+
+    def of(self, words: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if words in line["event"]]
+
+    @property
+    def difference(self) -> dict[str, list[str]]:
+        [line] = self.of("configuration read again")
+        return {key: line[key] for key in ("added", "changed", "removed") if line[key]}
+
+
+async def asked_to_reload(daemon: Daemon) -> Told:
+    before = len(daemon.said)
+    daemon.process.send_signal(signal.SIGHUP)
+    while not any('"event": "reload' in line for line in daemon.said[before:]):
+        assert daemon.process.returncode is None, daemon.said
+        await asyncio.sleep(0.02)
+    return Told([json.loads(line) for line in daemon.said[before:]])
+
+
+async def metric(address: str, name: str) -> dict[str, float]:
+    """The values of a metric by its labels, as written."""
+    async with aiohttp.ClientSession() as http, http.get(address) as answer:
+        text = await answer.text()
+    found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+async def test_a_tenant_goes_and_comes_and_the_other_is_not_touched(site: Site) -> None:
+    async with running(site.config_file) as daemon:
+        address = await daemon.ready()
+        before = await site.fences("acme", "globex")
+        site.config_file.write_text(site.without_globex)
+        told = await asked_to_reload(daemon)
+        assert told.difference == {"removed": ["globex"]}
+        assert await site.fences("acme") == {"acme": before["acme"]}
+        async with aiohttp.ClientSession() as http, http.get(address) as answer:
+            series = await answer.text()
+        assert 'tenant="globex"' not in series
+        assert 'tenant="acme"' in series
+        site.config_file.write_text(site.whole)
+        told = await asked_to_reload(daemon)
+        assert told.difference == {"added": ["globex"]}
+        after = await site.fences("acme", "globex")
+        assert (after["acme"], after["globex"]) == (before["acme"], before["globex"] + 1)
+        assert await daemon.end() == 0
+    assert "Traceback" not in "".join(daemon.said)
+
+
+async def test_another_password_in_the_same_file_is_a_change_and_is_not_shown(site: Site) -> None:
+    secret = site.secret("acme")
+    right = secret.read_text()
+    secret.write_text("hunter2")
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        before = await site.fences("acme", "globex")
+        await daemon.told("bad_credentials")
+        secret.write_text(right)
+        told = await asked_to_reload(daemon)
+        assert told.difference == {"changed": [f"acme: account.{secret.name}.password"]}
+        after = await site.fences("acme", "globex")
+        assert (after["acme"] > before["acme"], after["globex"]) == (True, before["globex"])
+        assert (await asked_to_reload(daemon)).difference == {}
+        assert await daemon.end() == 0
+    assert right not in "".join(daemon.said)
+    assert "hunter2" not in "".join(daemon.said)
+
+
+def broken(site: Site) -> None:
+    site.config_file.write_text("[[tenant")
+
+
+def deleted(site: Site) -> None:
+    site.config_file.unlink()
+
+
+def twice(site: Site) -> None:
+    site.config_file.write_text(site.whole.replace('name = "globex"', 'name = "acme"'))
+
+
+def wrong_in_two_places(site: Site) -> None:
+    site.config_file.write_text(site.without_globex.replace("interval", "intervall") + "x = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problems"),
+    [
+        (broken, ["is no TOML"]),
+        (deleted, ["there is no such file"]),
+        (twice, ["two tenants have the same name: acme"]),
+        (wrong_in_two_places, ["interval", "unknown key"]),
+    ],
+)
+async def test_a_wrong_file_changes_nothing_until_it_is_mended(
+    site: Site, spoil: Any, problems: list[str]
+) -> None:
+    async with running(site.config_file) as daemon:
+        address = await daemon.ready()
+        before = await site.fences("acme", "globex")
+        spoil(site)
+        told = await asked_to_reload(daemon)
+        lines = [each["problem"] for each in told.of("the configuration is wrong")]
+        assert all(any(problem in line for line in lines) for problem in problems)
+        assert await metric(address, "harvester_config_last_reload_successful") == {"": 0}
+        asked = site.fake.requests.total()
+        while site.fake.requests.total() < asked + 2:
+            await asyncio.sleep(0.02)
+        site.config_file.write_text(site.whole)
+        await asked_to_reload(daemon)
+        assert await metric(address, "harvester_config_last_reload_successful") == {"": 1}
+        assert await site.fences("acme", "globex") == before
+        assert await daemon.end() == 0
+
+
+async def test_what_only_a_restart_changes_is_told_and_stays(site: Site) -> None:
+    async with running(site.config_file) as daemon:
+        address = await daemon.ready()
+        site.config_file.write_text(site.whole.replace("[web]\n", '[web]\nhost = "::1"\n'))
+        told = await asked_to_reload(daemon)
+        [restart] = told.of("only a restart")
+        assert restart["keys"] == ["web.host"]
+        assert await metric(address, "harvester_config_last_reload_successful") == {"": 1}
+        assert await daemon.end() == 0
+
+
+async def test_a_tenant_that_cannot_be_added_stops_nobody(site: Site) -> None:
+    site.config_file.write_text(site.without_globex)
+    async with running(site.config_file) as daemon:
+        address = await daemon.ready()
+        await site.connection.execute(
+            "insert into harvester_data.tenant (name, platform) values ('globex', 'devicehive')"
+        )
+        site.config_file.write_text(site.whole)
+        told = await asked_to_reload(daemon)
+        [problem] = told.of("not applied")
+        assert problem["tenant"] == "globex"
+        assert "A tenant cannot move to another platform" in problem["error"]
+        assert await metric(address, "harvester_config_last_reload_successful") == {"": 0}
+        await site.fences("acme")
+        await site.connection.execute("delete from harvester_data.tenant where name = 'globex'")
+        assert (await asked_to_reload(daemon)).difference == {"added": ["globex"]}
+        await site.fences("acme", "globex")
+        assert await daemon.end() == 0
+
+
+async def test_many_signals_at_once_are_as_good_as_one(site: Site) -> None:
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        before = await site.fences("acme", "globex")
+        site.config_file.write_text(site.without_globex)
+        for _ in range(20):
+            daemon.process.send_signal(signal.SIGHUP)
+        await site.fences("acme")
+        site.config_file.write_text(site.whole)
+        for _ in range(20):
+            daemon.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(0.01)
+        after = await site.fences("acme", "globex")
+        assert after["acme"] == before["acme"]
+        assert await daemon.end() == 0
+    assert "Traceback" not in "".join(daemon.said)
+
+
+async def test_a_stop_during_a_reload_and_a_reload_during_a_stop_end_well(site: Site) -> None:
+    site.fake.faults.add(Fault("/readings", delay(0.5), times=None))
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        await site.fences("acme", "globex")
+        site.config_file.write_text(site.without_globex)
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.told("configuration read again")
+        daemon.process.send_signal(signal.SIGTERM)
+        await daemon.told("draining")
+        site.config_file.write_text(site.whole)
+        for _ in range(3):
+            daemon.process.send_signal(signal.SIGHUP)
+        assert await daemon.process.wait() == 0
+        await daemon.end()
+    await site.fences()
+    assert "Traceback" not in "".join(daemon.said)
+
+
+async def test_after_a_kill_during_a_reload_a_start_goes_on(site: Site) -> None:
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        before = await site.fences("acme", "globex")
+        site.config_file.write_text(site.whole.replace('"1s"', '"2s"'))
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.told("configuration read again")
+        await daemon.end(signal.SIGKILL)
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        while any(
+            fence <= before[name] for name, fence in (await site.fences("acme", "globex")).items()
+        ):
+            await asyncio.sleep(0.02)
+        assert await daemon.end() == 0
+
+
+async def test_a_reload_while_the_database_is_away_is_told_and_can_be_asked_for_again(
+    site: Site, database: Database
+) -> None:
+    async with line_to(database) as line:
+        through = site.whole.replace(database.dsn, line.dsn)
+        only_acme = site.without_globex.replace(database.dsn, line.dsn)
+        site.config_file.write_text(only_acme)
+        async with running(site.config_file) as daemon:
+            await daemon.ready()
+            before = await site.fences("acme")
+            line.cut()
+            site.config_file.write_text(through)
+            told = await asked_to_reload(daemon)
+            assert [each["tenant"] for each in told.of("not applied")] == ["globex"]
+            await line.mend()
+            await asked_to_reload(daemon)
+            after = await site.fences("acme", "globex")
+            assert after["acme"] == before["acme"]
+            assert await daemon.end() == 0

@@ -1,0 +1,137 @@
+"""What is measured of tenants and database, and what is said while the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fix_postgres import Database
+from fix_store import Line, line_to, lock_waits
+from fix_tenants import ACME, GLOBEX, Shop, series, shop_at
+from structlog.testing import capture_logs
+
+from harvester.errors import StoreUnavailable
+from harvester.service.health import Health
+from harvester.service.watch import Watch
+from harvester.simulator.mydevices import FakeMydevices
+
+
+async def test_what_is_measured_is_what_sql_says(shop: Shop) -> None:
+    watch = Watch(shop.house, shop.tenants)
+    await shop.begun()
+    assert series("acme", "lag_seconds") == {}
+    await shop.tenants.scheduler.tick(ACME)
+    shop.clock.advance(timedelta(minutes=3))
+    await watch.look()
+    of = 'stream="readings",tenant="acme"'
+    row = await shop.house.pool.fetchrow(
+        "select *, extract(epoch from missing)::float as gone from harvester.streams"
+        " where tenant = 'acme'"
+    )
+    assert row
+    assert series("acme", "lag_seconds") == {f"harvester_lag_seconds{{{of}}}": 180}
+    assert series("acme", "devices") == {'harvester_devices{tenant="acme"}': row["devices"]}
+    assert series("acme", "feeds")[f'harvester_feeds{{state="well",{of}}}'] == row["feeds"]
+    assert series("acme", "lost_seconds") == {f"harvester_lost_seconds{{{of}}}": 0}
+    [missing] = series("acme", "missing_seconds").values()
+    assert missing == pytest.approx(row["gone"], abs=60)
+    assert series("globex", "lag_seconds") == {}, "nothing of it was ever pulled"
+    await shop.tenants.remove("acme")
+    await watch.look()
+    assert series("acme") == {}
+
+
+async def test_a_tenant_that_is_removed_while_it_is_measured_leaves_no_series(shop: Shop) -> None:
+    watch = Watch(shop.house, shop.tenants)
+    await shop.begun()
+    await shop.tenants.scheduler.tick(ACME)
+    async with shop.house.pool.acquire() as other, other.transaction():
+        await other.execute("lock table harvester_data.tenant")
+        measuring = asyncio.create_task(watch.look())
+        await lock_waits(other)
+        await shop.tenants.remove("acme")
+    await measuring
+    assert series("acme") == {}
+    assert series("globex", "devices")
+
+
+async def test_a_feed_that_failed_and_is_seen_no_more_counts_once(shop: Shop) -> None:
+    await shop.begun()
+    await shop.tenants.scheduler.tick(ACME)
+    await shop.house.pool.execute("update harvester_data.feed set failure = 'forbidden'")
+    await shop.house.pool.execute("delete from harvester_data.sight where feed_id = 1")
+    await Watch(shop.house, shop.tenants).look()
+    counts = {key.split('"')[1]: value for key, value in series("acme", "feeds").items()}
+    feeds = await shop.house.pool.fetchval("select count(*) from harvester_data.feed")
+    assert counts == {"well": 0, "failing": feeds - 1, "unseen": 1}
+
+
+async def test_while_the_database_is_away_the_lag_grows_and_it_is_told_once(
+    fake: FakeMydevices, database: Database, tmp_path: Path
+) -> None:
+    async with line_to(database) as line, shop_over(line, fake, database, tmp_path) as shop:
+        watch, health = Watch(shop.house, shop.tenants), Health(shop.clock)
+        health.tenants, health.presence = shop.tenants, shop.house.presence
+        await shop.tenants.scheduler.tick(ACME)
+        await watch.look()
+        assert (health.wanting(), series(name="database_up")) == ([], {"harvester_database_up": 1})
+        with capture_logs() as told:
+            line.cut()
+            for job in (ACME, GLOBEX) * 3:
+                shop.clock.advance(timedelta(minutes=1))
+                await shop.tenants.scheduler.tick(job)
+            await watch.look()
+            [lag] = series("acme", "lag_seconds").values()
+            assert (lag, health.wanting()) == (360, ["the database is away"])
+            assert series(name="database_up") == {"harvester_database_up": 0}
+            await line.mend()
+            await watch.look()
+        assert [(each["event"], each["what"]) for each in told] == [
+            ("failing", "database"),
+            ("well again", "database"),
+        ]
+        assert health.wanting() == []
+
+
+@asynccontextmanager
+async def shop_over(
+    line: Line, fake: FakeMydevices, database: Database, folder: Path
+) -> AsyncIterator[Shop]:
+    through = Database(line.dsn, database.password, database.ssl)
+    async with shop_at(fake, through, folder) as shop:
+        await shop.begun()
+        yield shop
+
+
+async def test_the_trouble_of_one_tenant_with_the_database_is_its_own(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.begun()
+    [acme, _] = shop.tenants
+
+    async def tick() -> bool:
+        raise StoreUnavailable("the database is away: deadlock detected")
+
+    monkeypatch.setattr(acme, "tick", tick)
+    with capture_logs() as told:
+        for _ in range(3):
+            await shop.tenants.scheduler.tick(ACME)
+    assert [(each["what"], each["error"]) for each in told] == [
+        (ACME, "the database is away: deadlock detected")
+    ]
+    assert shop.house.presence.up
+
+
+async def test_a_start_says_what_is_wanting(shop: Shop) -> None:
+    health = Health(shop.clock)
+    assert health.wanting() == ["the database is not opened and migrated yet", "no job is planned"]
+    health.presence, health.tenants = shop.house.presence, shop.tenants
+    assert health.wanting() == ["no job is planned"]
+    await shop.begun()
+    assert health.wanting() == []
+    health.stopping = True
+    assert health.wanting() == ["harvester is being stopped"]
