@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harvester import config, embedded, logs
 from harvester.embedded.cluster import free_port
-from harvester.embedded.passwords import verifier
+from harvester.embedded.logins import verifier
 from harvester.migrate import migrate
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import configure, history_of

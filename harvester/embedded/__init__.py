@@ -12,7 +12,7 @@ Everything here blocks: call it from a thread.
 """
 
 from harvester.embedded.binaries import system_binaries
+from harvester.embedded.logins import Server
 from harvester.embedded.running import Running, is_made, start
-from harvester.embedded.server import Server
 
 __all__ = ["Running", "Server", "is_made", "start", "system_binaries"]

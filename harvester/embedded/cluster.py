@@ -18,8 +18,8 @@ from pathlib import Path
 
 from harvester.embedded import files, locks, making
 from harvester.embedded.account import Account
+from harvester.embedded.logins import HOST
 from harvester.embedded.pidfile import disown, read_postmaster
-from harvester.embedded.server import HOST
 from harvester.errors import EmbeddedPostgresError
 
 _PATIENCE_SECONDS = 600.0  # with a crash recovery, which is left to go on after that

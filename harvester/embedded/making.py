@@ -6,10 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from harvester.embedded import passwords
 from harvester.embedded.account import Account
 from harvester.embedded.files import sync_folder
-from harvester.embedded.server import SUPERUSER
+from harvester.embedded.logins import SUPERUSER, make_password, superuser_file
 
 _SECONDS = 300.0
 
@@ -33,7 +32,7 @@ def make(home: Path, account: Account, binaries: Path, *, lock: int, log: int) -
     new = home / "data.new"
     if new.exists():
         shutil.rmtree(new)
-    passwords.make(passwords.superuser_file(home))
+    make_password(superuser_file(home))
     command = [str(binaries / "initdb"), "--pgdata", new.name, *_options(home)]
     # Relative names: Postgres's programs pass names through a shell, and limit their length.
     ran = account.run(command, output=log, seconds=_SECONDS, folder=home, keep=[lock])
@@ -47,7 +46,7 @@ def make(home: Path, account: Account, binaries: Path, *, lock: int, log: int) -
 def _options(home: Path) -> list[str]:
     return [
         f"--username={SUPERUSER}",
-        f"--pwfile={passwords.superuser_file(home).name}",
+        f"--pwfile={superuser_file(home).name}",
         "--auth=scram-sha-256",
         "--no-locale",
         "--encoding=UTF8",

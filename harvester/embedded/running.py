@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from harvester.embedded import binaries as programs
-from harvester.embedded import files, locks, passwords, place, roles
+from harvester.embedded import files, locks, logins, place
 from harvester.embedded.cluster import Cluster
-from harvester.embedded.server import APPLICATION, HOST, SUPERUSER, Server
+from harvester.embedded.logins import APPLICATION, HOST, SUPERUSER, Server
 from harvester.errors import EmbeddedPostgresError
 
 
@@ -26,8 +26,10 @@ class Running:
         self._gate = gate
         self.programs = cluster.binaries
         home = cluster.home
-        self.superuser = Server(HOST, port, SUPERUSER, "postgres", passwords.superuser(home))
-        self.server = Server(HOST, port, APPLICATION, APPLICATION, passwords.application(home))
+        self.superuser = Server(HOST, port, SUPERUSER, "postgres", logins.superuser_password(home))
+        self.server = Server(
+            HOST, port, APPLICATION, APPLICATION, logins.application_password(home)
+        )
 
     def leave(self) -> None:
         """Stop using the server; the last to leave ends it, and waits for that.
@@ -90,7 +92,7 @@ def _start(gate: Path, given: Path | None) -> Running:
         raise
     try:
         running = Running(cluster, use, gate, port)
-        roles.ensure(running.superuser, running.server)
+        logins.ensure_application(running.superuser, running.server)
     except BaseException:
         _leave(cluster, use)
         raise

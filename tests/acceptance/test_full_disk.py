@@ -12,8 +12,7 @@ import pytest
 from acceptance.daemon import running
 
 from harvester.demo import Comparison, held, published
-from harvester.embedded import passwords
-from harvester.embedded.server import APPLICATION, HOST, Server
+from harvester.embedded.logins import APPLICATION, HOST, Server, application_password
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import serve
@@ -51,7 +50,7 @@ def fill(disk: Path) -> Path:
 def server_on(disk: Path) -> Server:
     home = disk / "state/postgres"
     port = int((home / "port").read_text())
-    return Server(HOST, port, APPLICATION, APPLICATION, passwords.application(home))
+    return Server(HOST, port, APPLICATION, APPLICATION, application_password(home))
 
 
 @pytest.mark.timeout(90)

@@ -62,7 +62,9 @@ async def test_a_tenant_that_is_removed_while_it_is_measured_leaves_no_series(sh
 async def test_a_feed_that_failed_and_is_seen_no_more_counts_once(shop: Shop) -> None:
     await shop.begun()
     await shop.tenants.scheduler.tick(ACME)
-    await shop.house.pool.execute("update harvester_data.feed set failure = 'forbidden'")
+    await shop.house.pool.execute(
+        "update harvester_data.feed set failure = 'forbidden', failing_since = now()"
+    )
     await shop.house.pool.execute("delete from harvester_data.sight where feed_id = 1")
     await Watch(shop.house, shop.tenants).look()
     counts = {key.split('"')[1]: value for key, value in series("acme", "feeds").items()}
