@@ -7,7 +7,7 @@ ARGS ?=
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-demo: venv      ## harvest a simulated platform into a Postgres of its own; ARGS=--once stops after one round
+demo: venv      ## watch simulated customers being harvested into a Postgres of its own; ARGS=--once compares and ends
 	@.venv/bin/python -m harvester.demo $(ARGS)
 
 test: venv      ## the whole suite, on a real Postgres; ARGS are pytest's
@@ -35,10 +35,11 @@ wheel: venv     ## dist/harvester-*.whl, to be installed
 	@rm -f dist/harvester-*.whl
 	@.venv/bin/python -m hatchling build -t wheel -d dist
 
-alerts:         ## the rules of monitoring/, checked and tried by Prometheus' own promtool
+alerts: venv    ## the rules of monitoring/, tried by promtool and a real Prometheus (Debian's package prometheus)
 	@promtool check rules monitoring/alerts.yml
 	@promtool check config monitoring/prometheus.example.yml
 	@promtool test rules monitoring/alerts.test.yml
+	@.venv/bin/python -m pytest -m prometheus
 
 units: venv     ## the units of systemd/, as systemd reads them
 	@sh .ci/units

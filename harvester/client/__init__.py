@@ -158,8 +158,8 @@ class Client:
             except PlatformError as error:
                 self._count(error.reason, began)
                 if isinstance(error, Throttled) and error.retry_after:
-                    asked = error.retry_after.total_seconds()
-                    metrics.THROTTLE_WAIT.labels(*self._labels).inc(asked)
+                    asked = min(error.retry_after, LONGEST_QUIET)
+                    metrics.THROTTLE_WAIT.labels(*self._labels).inc(asked.total_seconds())
                 raise
             self._count("ok", began)
             return answer

@@ -44,6 +44,8 @@ async def run(once: bool) -> int:
     typer.echo("Starting a simulated myDevices and a Postgres, both on this machine only.")
     async with staged() as stage:
         code = await (_once(stage, stop) if once else _on(stage, stop))
+        if code and not stop.is_set():
+            typer.echo(stage.log.read_text("utf-8"), err=True)
     if stop.is_set() or not once:
         typer.echo("Stopped. What was started is gone again, and so are its files.")
     return code

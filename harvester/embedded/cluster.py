@@ -26,6 +26,8 @@ _PATIENCE_SECONDS = 600.0  # with a crash recovery, which is left to go on after
 _STOP_SECONDS = 120.0
 _COMMAND_SECONDS = 60.0
 _PORT_TRIES = 5
+# No JIT: the sandbox of the service forbids code made at run time, and queries would fail.
+_ALWAYS = "-c unix_socket_directories='' -c jit=off"
 _LOG_BYTES = 8 * 2**20
 _TROUBLES = ("FATAL:", "PANIC:", "ERROR:", "HINT:", "error:", "could not")
 _STAMP = re.compile(r"^\S+ \S+ \w+ \[\d+\] ")
@@ -108,7 +110,7 @@ class Cluster:
                 if not made:
                     raise self._failed("could not be made", begun)
             disown(self._data, self.account)
-            options = f"-c port={port} -c listen_addresses={HOST} -c unix_socket_directories=''"
+            options = f"-c port={port} -c listen_addresses={HOST} {_ALWAYS}"
             command = [str(self.binaries / "pg_ctl"), "start", "--no-wait", "-D", self._data.name]
             self.account.run(
                 [*command, "-o", options],

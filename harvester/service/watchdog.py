@@ -77,7 +77,7 @@ def _stuck(progress: Progress, now: datetime) -> str | None:
     job = progress.job
     if job.began is not None:
         over = now - job.began - job.interval
-        if over > QUIET and now - max(progress.since, job.began) > QUIET:
+        if over > QUIET and now - progress.since > QUIET:
             return f"{job.name} runs since {job.began:%H:%M:%S} UTC and does not advance"
     elif job.due is not None and now - job.due > QUIET:
         return f"{job.name} was due at {job.due:%H:%M:%S} UTC and does not run"

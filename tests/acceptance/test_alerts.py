@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 
 # A daemon looks for a login that mends an account each half minute.
+@pytest.mark.prometheus
 @pytest.mark.timeout(90)
 async def test_a_broken_token_fires_and_resolves_when_it_is_mended(
     database: Database, tmp_path: Path

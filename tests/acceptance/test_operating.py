@@ -151,6 +151,7 @@ async def stage(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Stage]:
                 await asyncio.to_thread(Service(stage.root, "harvester").stop)
 
 
+@pytest.mark.prometheus
 @pytest.mark.timeout(120)
 async def test_who_follows_the_text_has_readings_a_backup_and_no_alarm(stage: Stage) -> None:
     commands = stage.root / "commands.sh"

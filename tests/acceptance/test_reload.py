@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import signal
 from collections.abc import AsyncIterator
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 from acceptance.daemon import Daemon, running
 from fix_postgres import Connection, Database
 from fix_simulator import stored_in
 from fix_store import line_to
 
+from harvester.demo import Comparison, held, published
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import configure
 from harvester.simulator.faults import Fault, delay
@@ -29,6 +32,11 @@ HISTORY = timedelta(hours=6)
 FENCES = """
 select t.name, l.fence from harvester_data.tenant t join harvester_data.tenant_lease l
 using (tenant_id) where l.until > now()
+"""
+
+PULLED_UNTIL = """
+select count(*) = 2 and bool_and(pulled_until >= $1 and missing < '1 minute')
+from harvester.streams
 """
 
 pytestmark = pytest.mark.timeout(60)
@@ -236,6 +244,35 @@ async def test_many_signals_at_once_are_as_good_as_one(site: Site) -> None:
         after = await site.fences("acme", "globex")
         assert after["acme"] == before["acme"]
         assert await daemon.end() == 0
+    assert "Traceback" not in "".join(daemon.said)
+
+
+async def test_after_many_reloads_the_database_holds_exactly_what_was_published(
+    site: Site, database: Database
+) -> None:
+    dice = random.Random("reloads")  # noqa: S311
+    site.fake.faults.add(Fault("/readings", delay(0.05), times=None))
+    changed = site.whole.replace('"1s"', '"2s"')
+    began = datetime.now(UTC)
+    async with running(site.config_file) as daemon:
+        await daemon.ready()
+        for _ in range(25):
+            text = dice.choice([site.whole, site.without_globex, changed, "broken"])
+            site.config_file.write_text(text)
+            daemon.process.send_signal(signal.SIGHUP)
+            await asyncio.sleep(dice.uniform(0, 0.3))
+        site.config_file.write_text(site.whole)
+        await asked_to_reload(daemon)
+        while not await site.connection.fetchval(PULLED_UNTIL, began):
+            await asyncio.sleep(0.05)
+        assert await daemon.end() == 0
+    before, world = published(site.fake.world, began), site.fake.world
+    after = published(world, datetime.now(UTC))
+    async with asyncpg.create_pool(
+        database.dsn, password=database.password, ssl=database.ssl
+    ) as pool:
+        found = await held(pool, world.since)
+    assert Comparison(before=before, after=after, held=found).differences == []
     assert "Traceback" not in "".join(daemon.said)
 
 

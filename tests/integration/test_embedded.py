@@ -43,6 +43,7 @@ def test_it_listens_on_loopback_only_and_trusts_nobody(state: Path) -> None:
     with embedded.start(state) as running:
         assert ask(running.superuser, "show listen_addresses") == "127.0.0.1"
         assert ask(running.superuser, "show unix_socket_directories") == ""
+        assert ask(running.superuser, "show jit") == "off"
         methods = ask(
             running.superuser, "select array_agg(distinct auth_method) from pg_hba_file_rules"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -14,8 +15,11 @@ from harvester.config import Settings
 from harvester.errors import ConfigError
 from harvester.service import tenants as module
 from harvester.service.reload import Reload
-from harvester.simulator.faults import Answer, Fault
+from harvester.simulator.faults import Answer, Fault, html_page
 from harvester.store import leases
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
 
 
 async def hangs(request: web.Request, _honest: Answer) -> web.StreamResponse:
@@ -119,6 +123,18 @@ async def test_a_change_keeps_the_counts_and_counts_each_account_once(shop: Shop
     assert series("acme", "readings_stored_total") == stored
 
 
+async def test_a_failure_of_a_tenant_that_left_is_told_anew_when_it_is_back(shop: Shop) -> None:
+    shop.fake.faults.add(Fault("/companies", html_page(), times=None))
+    with capture_logs() as told:
+        for _ in range(2):
+            await shop.tenants.begin(shop.settings.tenants[0])
+            for _ in range(2):
+                await shop.tenants.scheduler.tick(ACME)
+            await shop.tenants.remove("acme")
+    failing = [each["what"] for each in told if each["event"] == "failing"]
+    assert len(set(failing)) * 2 == len(failing) > 0
+
+
 async def test_whatever_the_reading_raises_the_daemon_goes_on(shop: Shop) -> None:
     def reread() -> Settings:
         raise RuntimeError("odd")
@@ -133,16 +149,25 @@ async def test_whatever_the_reading_raises_the_daemon_goes_on(shop: Shop) -> Non
     assert len(shop.tenants) == 2
 
 
-async def test_an_extension_on_its_way_does_not_outlive_the_release(shop: Shop) -> None:
+async def test_an_extension_on_its_way_does_not_outlive_the_release(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, let_go, extend = asyncio.Event(), asyncio.Event(), leases.extend
+
+    async def slow(pool: Pool, lease: leases.Lease, lasts: timedelta) -> None:
+        arrived.set()
+        await let_go.wait()
+        await extend(pool, lease, lasts)
+
+    monkeypatch.setattr(leases, "extend", slow)
     await shop.begun()
     await shop.tenants.scheduler.tick(ACME)
     [acme, _] = shop.tenants
-    async with shop.house.pool.acquire() as other, other.transaction():
-        await other.execute("select from harvester_data.tenant_lease for update")
-        extending = asyncio.create_task(acme.extend())
-        await asyncio.sleep(0.05)
-        releasing = asyncio.create_task(acme.release())
-        await asyncio.sleep(0.05)
+    extending = asyncio.create_task(acme.extend())
+    await arrived.wait()
+    releasing = asyncio.create_task(acme.release())
+    await asyncio.wait([releasing], timeout=0.1)
+    let_go.set()
     await asyncio.gather(extending, releasing)
     assert await leases.take(shop.house.pool, 1, "another", timedelta(seconds=60))
     assert series("acme", "lease_held") == {'harvester_lease_held{tenant="acme"}': 0}

@@ -99,6 +99,24 @@ async def test_while_the_database_is_away_the_lag_grows_and_it_is_told_once(
         assert health.wanting() == []
 
 
+async def test_a_database_that_goes_while_it_measures_is_told_as_that_and_no_more(
+    fake: FakeMydevices, database: Database, tmp_path: Path
+) -> None:
+    async with (
+        line_to(database) as line,
+        shop_over(line, fake, database, tmp_path) as shop,
+        database.connected() as other,
+    ):
+        with capture_logs() as told:
+            async with other.transaction():
+                await other.execute("lock table harvester_data.tenant")
+                measuring = asyncio.create_task(Watch(shop.house, shop.tenants).look())
+                await lock_waits(other)
+                line.cut()
+                await measuring
+        assert [(each["event"], each["what"]) for each in told] == [("failing", "database")]
+
+
 @asynccontextmanager
 async def shop_over(
     line: Line, fake: FakeMydevices, database: Database, folder: Path

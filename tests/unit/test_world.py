@@ -61,6 +61,13 @@ def test_days_that_were_forgotten_come_back_the_same(monkeypatch: pytest.MonkeyP
     assert len(small._days) <= 3
 
 
+def test_at_a_greater_pace_things_send_more_often() -> None:
+    usual, fast = (World(7, HandClock(NOW), SINCE, pace=pace, habits=QUIET) for pace in (1, 20))
+    uplinks = [sum(map(len, all_rows(it).values())) for it in (usual, fast)]
+    assert 17 < uplinks[1] / uplinks[0] < 23
+    assert [it.uuid for it in usual.things("acme")] == [it.uuid for it in fast.things("acme")]
+
+
 def test_nobody_sees_an_uplink_before_it_is_published() -> None:
     late = world(habits=replace(QUIET, late=1, delays=(timedelta(hours=5),)))
     soon = world(habits=QUIET)
