@@ -75,6 +75,18 @@ async def test_each_query_runs(document: str, connection: Connection) -> None:
         await connection.execute(text)
 
 
+async def test_each_output_that_is_shown_has_the_columns_of_its_query(
+    connection: Connection,
+) -> None:
+    shown = re.findall(
+        r"^```sql\n(.*?)^```\n\n```text\n(.*?)\n", DOCUMENTS["README.md"], re.M | re.S
+    )
+    assert len(shown) == 3
+    for text, header in shown:
+        columns = (await connection.prepare(text)).get_attributes()
+        assert [each.name for each in columns] == re.split(r"\s*\|\s*", header.strip())
+
+
 def test_each_command_and_option_that_is_named_is_there() -> None:
     named = re.findall(r"`harvester ([^`\n]+)`", TYPED)
     for document in DOCUMENTS:

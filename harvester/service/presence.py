@@ -27,6 +27,7 @@ class Presence:
         self._failures = Failures(_log)
         self._turn = asyncio.Lock()
         self._looked_at = 0.0
+        metrics.DATABASE_UP.set(self.up)
 
     async def look(self) -> bool:
         """Whether it answers now. Those who ask at the same time share one answer."""

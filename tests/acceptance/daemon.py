@@ -55,7 +55,7 @@ class Daemon:
 
 @asynccontextmanager
 async def running(config_file: Path, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
-    command = [*wrapper, HARVESTER, "run", "--config", config_file]
+    command: list[str | Path] = [*wrapper, HARVESTER, "run", "--config", config_file]
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
     daemon = Daemon(process)
     try:

@@ -1,6 +1,5 @@
 """What signals mean to the daemon, with real signals to this process."""
 
-import asyncio
 import os
 import signal
 
@@ -9,30 +8,43 @@ import pytest
 from harvester.service.signals import signals
 
 
-@pytest.mark.parametrize(
-    ("reloads", "number", "stopped", "asked_to_reload"),
-    [
-        (True, signal.SIGTERM, True, False),
-        (True, signal.SIGINT, True, False),
-        (True, signal.SIGHUP, False, True),
-        (False, signal.SIGHUP, True, False),
-    ],
-)
-async def test_a_signal_stops_or_reloads(
-    reloads: bool, number: signal.Signals, stopped: bool, asked_to_reload: bool
-) -> None:
-    before = signal.getsignal(number)
-    with signals(reloads=reloads) as (stop, hup):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_to_end_stops_and_leaves_what_was_before(number: signal.Signals) -> None:
+    with signals(reloads=True) as (stop, hup):
         os.kill(os.getpid(), number)
-        await asyncio.sleep(0.05)
-        assert (stop.is_set(), hup.is_set()) == (stopped, asked_to_reload)
-    assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)
+        await stop.wait()
+        assert not hup.is_set()
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
 
 
-async def test_a_reload_is_not_deadly_while_it_stops() -> None:
-    with signals(reloads=True) as (stop, _):
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.sleep(0.05)
+async def test_a_hangup_reloads_also_while_it_stops() -> None:
+    with signals(reloads=True) as (stop, hup):
         os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.sleep(0.05)
-        assert stop.is_set()
+        await hup.wait()
+        assert not stop.is_set()
+        hup.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await hup.wait()
+
+
+async def test_a_hangup_stops_who_has_nothing_to_read_again() -> None:
+    with signals(reloads=False) as (stop, _):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await stop.wait()
+
+
+async def test_a_stop_that_is_asked_for_twice_is_still_a_drain() -> None:
+    with signals(reloads=True) as (stop, _):
+        for _ in range(2):
+            stop.clear()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stop.wait()
+
+
+async def test_a_second_ctrl_c_ends_the_process_as_usual() -> None:
+    with signals(reloads=True) as (stop, _):
+        os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
