@@ -31,11 +31,12 @@ class Plan:
     """The windows due, in the order to pull them; no two of them overlap.
 
     `looks` are spans pulled before, oldest first. `missing` were never pulled, newest first, so
-    that the live edge does not wait for a backfill.
+    that the live edge does not wait for a backfill. `whole`: nothing more is missing than that.
     """
 
     looks: tuple[Window, ...]
     missing: tuple[Window, ...]
+    whole: bool
 
 
 def plan(
@@ -45,10 +46,11 @@ def plan(
     is not settled.
     """
     looks = intersection(_of_age(looked_at, now, rules), provisional)
-    oldest_last = _split(reversed(missing), rules.longest)
+    newest = list(islice(_split(reversed(missing), rules.longest), MOST_MISSING + 1))
     return Plan(
         looks=tuple(reversed(list(_split(reversed(looks), rules.longest)))),
-        missing=tuple(islice(oldest_last, MOST_MISSING)),
+        missing=tuple(newest[:MOST_MISSING]),
+        whole=len(newest) <= MOST_MISSING,
     )
 
 

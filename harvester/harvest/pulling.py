@@ -116,7 +116,7 @@ class Pulling:
         for window in plan.looks:
             covers = self._covers(looked and window == plan.looks[-1])
             looked = await self._try_window(seat, window, False, covers) and looked
-        done = looked
+        done = looked and plan.whole
         for window in plan.missing:
             covers = self._covers(looked)
             done = await self._try_window(seat, window, due.exclusive, covers) and done

@@ -21,6 +21,16 @@ async def test_one_tick_brings_all_that_was_published(play: Play) -> None:
     assert await play.held() == play.published()
 
 
+async def test_a_backfill_that_takes_several_ticks_is_not_done_before_the_last(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.windows.MOST_MISSING", 2)
+    monkeypatch.setattr("harvester.platforms.mydevices.Adapter.longest_window", 9 * HOUR)
+    assert not await play.tick()
+    assert await play.tick()
+    assert await play.held() == play.published()
+
+
 async def test_a_second_tick_at_the_same_instant_asks_for_nothing(play: Play) -> None:
     await play.tick()
     asked = play.fake.requests.total()

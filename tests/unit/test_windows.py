@@ -188,12 +188,12 @@ def test_whatever_fails_and_however_the_clock_jumps_all_old_time_is_settled_in_t
 
 def test_a_new_feed_is_pulled_newest_first_in_windows_of_the_longest_at_most() -> None:
     due = plan((hours(0, 5), hours(7, 8)), (), None, at(8 * 60), HOURLY)
-    assert due == Plan((), (hours(7, 8), hours(3, 5), hours(1, 3), hours(0, 1)))
+    assert due == Plan((), (hours(7, 8), hours(3, 5), hours(1, 3), hours(0, 1)), whole=True)
 
 
 def test_between_two_ticks_what_came_of_an_age_is_looked_at_oldest_first() -> None:
     due = plan((hours(9.5, 10),), (hours(3.5, 9.5),), at(570), at(600), HOURLY)
-    assert due == Plan((hours(3.5, 4), hours(8.5, 9)), (hours(9.5, 10),))
+    assert due == Plan((hours(3.5, 4), hours(8.5, 9)), (hours(9.5, 10),), whole=True)
 
 
 def test_after_a_long_outage_spans_that_came_of_several_ages_are_looked_at_once() -> None:
@@ -226,6 +226,7 @@ def test_without_looks_whatever_is_pulled_is_settled_at_once() -> None:
 def test_a_feed_that_is_wanted_for_decades_is_planned_a_part_at_a_time() -> None:
     due = plan((hours(0, 24 * 365 * 20),), (), None, at(60 * 24 * 365 * 20), HOURLY)
     assert len(due.missing) == MOST_MISSING
+    assert not due.whole
     assert due.missing[0].until == at(60 * 24 * 365 * 20)
 
 
