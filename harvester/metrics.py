@@ -75,6 +75,7 @@ WINDOWS = Counter(
     "Windows pulled: covered, or failed and still missing.",
     ["tenant", "stream", "outcome"],
 )
+WINDOW_OUTCOMES = ("covered", "failed")
 READINGS_PULLED = Counter(
     "harvester_readings_pulled_total",
     "Samples that platforms gave: stored + corrected + unchanged + rejected.",
@@ -99,6 +100,7 @@ STORE_GROUPS = Counter(
     "Groups of windows committed: copied straight, through the stage, or straight and then staged.",
     ["tenant", "path"],
 )
+STORE_PATHS = ("straight", "staged", "fell_back")
 LAST_SUCCESS = Gauge(
     "harvester_last_success_timestamp_seconds",
     "When a window was last covered, in Unix time.",
@@ -205,14 +207,14 @@ def expect(tenant: str, platform: str, token_reasons: Iterable[str] = ()) -> Non
     """
     _expect_of_platform(tenant, platform, {*TOKEN_REASONS, *token_reasons})
     for stream in get_args(Stream):
-        for outcome in ("covered", "failed"):
+        for outcome in WINDOW_OUTCOMES:
             WINDOWS.labels(tenant, stream, outcome)
         for outcome in JOB_OUTCOMES:
             JOB_RUNS.labels(tenant, stream, outcome)
         JOB_DURATION.labels(tenant, stream)
     for readings in _READINGS:
         readings.labels(tenant)
-    for path in ("straight", "staged", "fell_back"):
+    for path in STORE_PATHS:
         STORE_GROUPS.labels(tenant, path)
     STORE_DURATION.labels(tenant)
     LEASE_HELD.labels(tenant)

@@ -49,8 +49,8 @@ def _harvester(
 ) -> None:
     """Pulls sensor readings of several customers from several IoT clouds into your Postgres.
 
-    Each command has a --help with an example, and reads /etc/harvester/config.toml unless
-    --config names another file.
+    Each command has a --help with an example. Those that need a configuration read
+    /etc/harvester/config.toml, unless --config names another file.
 
     \b
     Begin with:

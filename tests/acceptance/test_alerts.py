@@ -36,7 +36,7 @@ PASSES = {
 T = TypeVar("T")
 
 
-# A daemon looks for a login that mends an account each half minute.
+# A daemon looks for a login that mends an account each half minute, if it has a run by then.
 @pytest.mark.prometheus
 @pytest.mark.timeout(90)
 async def test_a_broken_token_fires_and_resolves_when_it_is_mended(

@@ -51,6 +51,8 @@ def test_the_values_of_labels_are_documented() -> None:
         *metrics.ACCOUNT_STATES,
         *metrics.FEED_STATES,
         *metrics.JOB_OUTCOMES,
+        *metrics.WINDOW_OUTCOMES,
+        *metrics.STORE_PATHS,
     ]
     assert [value for value in known if f"`{value}`" not in DOCUMENT] == []
 
