@@ -145,9 +145,17 @@ class Scheduler:
         self._apscheduler.start()
 
     def wake(self) -> None:
-        """Look at the clock again: its timer runs too long where the clock was set forward."""
-        if not self._stopped and self._apscheduler.running:
-            self._apscheduler.wakeup()
+        """Look at the clock again, which may have been set.
+
+        Forward, and the timer runs too long; back, and what was due soon is due far ahead.
+        """
+        if self._stopped or not self._apscheduler.running:
+            return
+        now = self._clock.now()
+        for each in self._apscheduler.get_jobs():
+            if each.next_run_time - now > self._jobs[each.id].interval + WIDEST_OFFSET:
+                each.modify(next_run_time=now)
+        self._apscheduler.wakeup()
 
     async def tick(self, name: str) -> None:
         """Run a planned job now and wait for its end; one that runs already is waited for.

@@ -166,7 +166,7 @@ def create(path: Path) -> bool:
     Raises OSError.
     """
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    draft = path.parent / f"{path.name}.{secrets.token_hex(8)}"
     try:
         _write_durably(draft, f"{HEADER}{secrets.token_hex(4)} {key}\n".encode())
         # A link, not a rename: it fails where another starter was first, whose key is in use.

@@ -8,15 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from fix_postgres import Database
 
 from harvester import config, service
-from harvester.demo import Facts, held, published
+from harvester.demo.comparison import Facts, held, published
 from harvester.simulator.clock import HandClock
-from harvester.simulator.configured import configure
+from harvester.simulator.configured import Served, configure
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
@@ -68,7 +69,7 @@ async def playing(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
     assert isinstance(clock, HandClock)
     settings = await asyncio.to_thread(
         lambda: config.load(
-            configure(fake.world, fake.url, folder, head=stored_in(database, folder))
+            configuration(fake.world, fake.url, folder, head=stored_in(database, folder))
         )
     )
     async with AsyncExitStack() as stack:
@@ -78,6 +79,16 @@ async def playing(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
             for each in settings.tenants
         ]
         yield Play(clock, fake, tenants, house, stack)
+
+
+def configuration(
+    world: World, url: str, folder: Path, *, history: str = "24h", **told: Any
+) -> Path:
+    """The file of a daemon that harvests a world that is served as myDevices.
+
+    `history` should be longer than the world is old, as it ends when the daemon begins.
+    """
+    return configure([Served("mydevices", world, url)], folder, history=history, **told)
 
 
 def stored_in(database: Database, folder: Path) -> str:

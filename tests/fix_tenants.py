@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fix_postgres import Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 from prometheus_client import generate_latest
 
 from harvester import config, metrics, service
@@ -20,7 +20,6 @@ from harvester.service import tenants as module
 from harvester.service.reload import Reload
 from harvester.service.tenants import Tenants
 from harvester.simulator.clock import HandClock
-from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices
 
 SOON = timedelta(milliseconds=50)
@@ -62,7 +61,7 @@ async def shop_at(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
     assert isinstance(clock, HandClock)
     head = stored_in(database, folder)
     settings = await asyncio.to_thread(
-        lambda: config.load(configure(fake.world, fake.url, folder, head=head))
+        lambda: config.load(configuration(fake.world, fake.url, folder, head=head))
     )
     async with service.opened(settings, clock, "test") as house:
         for each in settings.tenants:  # as other tests may have left it

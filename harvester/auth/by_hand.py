@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from harvester.auth.calls import in_time
+from harvester.auth.calls import in_time, to_its_end
 from harvester.auth.held import Account, Held
 from harvester.auth.sealed import Vault, elsewhere
 from harvester.clock import Clock
@@ -31,12 +31,16 @@ async def log_in(
 
     Raises PlatformError (then all is as it was), StoreUnavailable.
     """
-    async with _alone(account, vault, clock) as fence:
+
+    async def obtained(fence: int) -> Token:
         last, now = await vault.load(), clock.now()
         token = await in_time(adapter.login(exchange, account.credentials, now))
         held = Held(token, now, last.generation + 1 if last else 1)
         await vault.save_login(fence, held, account.credentials.password if keep_password else None)
         return token
+
+    async with _alone(account, vault, clock) as fence:
+        return await to_its_end(obtained(fence))
 
 
 async def log_out(account: Account, vault: Vault, clock: Clock) -> bool:

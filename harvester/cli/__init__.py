@@ -1,9 +1,11 @@
 """The command line: one module a group of commands, and what all of them do with a mistake."""
 
+import errno
 import logging
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from harvester.errors import DatabaseError, StoreUnavailable, UserError
 
 EX_USAGE = 64
 INTERRUPTED = 130  # as shells count the end by Ctrl-C
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     add_completion=False,
@@ -61,12 +64,13 @@ def _harvester(
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(EX_USAGE)
     if context.invoked_subcommand != "run":
-        logs.set_up(level=logging.WARNING)
+        logs.set_up(sys.stderr, level=logging.WARNING)
 
 
 def main() -> None:
     """Run a command; what the operator must mend is told in a sentence, with its exit code."""
-    logs.set_up()
+    _open_closed_streams()
+    logs.set_up(sys.stderr)
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -79,10 +83,26 @@ def main() -> None:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader has enough. Python would complain when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader has enough
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _discard_output()
+        _end(f"cannot write: {error.strerror}.", os.EX_IOERR)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """In the order of their numbers, or a socket would get one, and what a child process prints."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    """Python would complain of what it cannot write when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(sentence: str, code: int) -> None:

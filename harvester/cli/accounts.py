@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import typer
 
-from harvester import platforms, service
+from harvester import platforms, service, shown
 from harvester.auth import Account, by_hand
 from harvester.auth.sealed import Vault
 from harvester.cli.options import DEFAULT_CONFIG, ConfigFile, chosen, configured
@@ -26,6 +26,7 @@ from harvester.errors import (
     CredentialRefused,
     PlatformError,
     ServerFailed,
+    StoreUnavailable,
     Throttled,
     TokenError,
     UserError,
@@ -93,7 +94,7 @@ def login(
     account = _configured(config_file, tenant, user)
     credentials = Credentials(user, _password(account, password_file))
     token = asyncio.run(_log_in(account, credentials, keep_password))
-    until = f"{token.expires_at:%F %T} UTC" if token.expires_at else "the platform refuses it"
+    until = shown.instant(token.expires_at) if token.expires_at else "the platform refuses it"
     typer.echo(
         f"{tenant}/{user} is logged in; its token lasts until {until}. A running daemon takes it "
         "up by itself when it next works the tenant."
@@ -217,4 +218,10 @@ def _told(account: Account) -> Iterator[None]:
             )
         raise UserError(
             f"Nothing was changed for {account.name}: {error}. {advice}", code
+        ) from error
+    except StoreUnavailable as error:
+        raise UserError(
+            f"Perhaps nothing was saved for {account.name}: {error}. Do it again once the "
+            "database is back.",
+            os.EX_UNAVAILABLE,
         ) from error

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import typer
 
-from harvester import config
-from harvester.cli import shown
+from harvester import config, shown
 from harvester.cli.findings import Finding, Subject
 from harvester.cli.keeping import kept
 from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harvester.cli import shown
+from harvester import shown
 from harvester.cli.options import (
     DEFAULT_CONFIG,
     AsCsv,
@@ -27,6 +27,8 @@ from harvester.service.tenant import SHORTEST_TICK
 from harvester.store import reports
 
 KINDS = ("missing", "lost")
+MOST = 1_000_000
+"""Gaps at once: they are held in memory."""
 COLUMNS = ("tenant", "stream", "feed", "kind", "since", "until", "lasts", "reason")
 
 Since = Annotated[
@@ -40,7 +42,7 @@ Until = Annotated[
 KindOfGap = Annotated[
     str | None, typer.Option(metavar="missing|lost", help="Only this kind.", show_default=False)
 ]
-Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=MOST, metavar="N", help="At most so many.")]
 
 
 def gaps(

@@ -1,7 +1,7 @@
 """Options that several commands have in common, and what is wrong with what they were given."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +61,9 @@ def instant(text: str | None, option: str, now: datetime) -> datetime | None:
         pass
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if found.tzinfo:
+            found = found.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: beyond the years of a datetime in UTC
         raise typer.BadParameter(
             f"{text!r} is no instant; write 2026-03-04T10:00:00Z, or 24h for a day ago",
             param_hint=option,

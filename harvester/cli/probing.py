@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -115,9 +116,8 @@ async def _account(
         return subject.unknown(f"its login cannot be opened; {UNTIL_LOGIN}")
     if login.access_token is None:
         if user is not None and not (login.has_more or _has_password(tenant, user)):
-            return subject.wrong(
-                f"has neither a token nor a password: harvester login {tenant.name} {user}"
-            )
+            command = shlex.join(["harvester", "login", tenant.name, user])
+            return subject.wrong(f"has neither a token nor a password: {command}")
         return subject.unknown(f"no token is held; {UNTIL_LOGIN}")
     if login.expires_at is not None and login.expires_at <= clock.now():
         return subject.unknown(f"its token has expired; {UNTIL_LOGIN}")

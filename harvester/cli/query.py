@@ -1,18 +1,17 @@
 """The user's cookbook, run from the command line."""
 
 import asyncio
-from importlib import resources
 from typing import Annotated
 
 import asyncpg
 import typer
 
-from harvester import config
-from harvester.cli import shown
+from harvester import config, shown
 from harvester.cli.options import DEFAULT_CONFIG, AsCsv, AsJson, ConfigFile, chosen, one_form
 from harvester.config import Settings
 from harvester.errors import DatabaseError
 from harvester.service.database import reading
+from harvester.store.cookbook import cookbook
 from harvester.store.pool import translated
 
 LONGEST = 60
@@ -46,30 +45,19 @@ def query(
       harvester query hourly_mean --csv > means.csv
     """
     one_form(as_json, as_csv)
-    texts = cookbook()
+    queries = cookbook()
     if name is None:
-        titles = [(each, _title(text)) for each, text in texts.items()]
+        titles = [(each, found.title) for each, found in queries.items()]
         shown.console().print(shown.table(titles, "query", "what it tells"))
         return
-    chosen(name, texts, what="query", hint="NAME")
-    columns, rows = asyncio.run(_answer(config.load(config_file), texts[name]))
+    chosen(name, queries, what="query", hint="NAME")
+    columns, rows = asyncio.run(_answer(config.load(config_file), queries[name].text))
     if as_json:
         shown.write_json(rows)
     elif as_csv:
         shown.write_csv(columns, rows)
     else:
         shown.console().print(shown.table((list(row.values()) for row in rows), *columns))
-
-
-def cookbook() -> dict[str, str]:
-    """The queries by name."""
-    folder = resources.files("harvester") / "sql" / "queries"
-    texts = {file.name.removesuffix(".sql"): file.read_text("utf-8") for file in folder.iterdir()}
-    return dict(sorted(texts.items()))
-
-
-def _title(text: str) -> str:
-    return text.splitlines()[0].removeprefix("-- ")
 
 
 async def _answer(settings: Settings, text: str) -> tuple[Columns, list[shown.Row]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import signal
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -14,9 +13,11 @@ from typing import Annotated
 
 import typer
 
+from harvester import shown
 from harvester.errors import UserError
+from harvester.service.signals import signals
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import Served, configure_all
+from harvester.simulator.configured import Served, configure
 from harvester.simulator.fakes import platforms, simulated
 from harvester.simulator.recording import BadRecording, Recorded, ending, read
 from harvester.simulator.replay import Replay
@@ -109,16 +110,14 @@ def _made(folder: Path | None) -> Path:
 
 
 async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        stop, _ = stack.enter_context(signals(reloads=False))
         served = [
             await _serve(stack, platform, _world(platform, recorded), port and port + n)
             for n, platform in enumerate(platforms())
         ]
         try:
-            path = await asyncio.to_thread(configure_all, served, folder, head=_MARK)
+            path = await asyncio.to_thread(configure, served, folder, head=_MARK)
         except OSError as error:
             raise UserError(
                 f"--folder {folder} cannot be written to: {error.strerror}.", os.EX_CANTCREAT
@@ -148,7 +147,7 @@ async def _serve(stack: AsyncExitStack, platform: str, world: World, port: int) 
 
 def _tell(served: list[Served], path: Path) -> None:
     for each in served:
-        tenants, since = " and ".join(each.world.tenants), f"{each.world.since:%F %T} UTC"
+        tenants, since = " and ".join(each.world.tenants), shown.instant(each.world.since)
         typer.echo(f"{each.platform} at {each.url}: {tenants}, with readings since {since}")
     command = shlex.join([sys.argv[0], "run", "--config", str(path)])
     typer.echo(f"\nTo harvest it:\n\n    {command}\n\nCtrl-C ends it.")

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harvester.cli import shown
+from harvester import shown
 from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, TenantName, configured
 from harvester.clock import Clock, SystemClock
 from harvester.config import Settings, Tenant

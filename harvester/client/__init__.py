@@ -161,6 +161,8 @@ class Client:
                     asked = min(error.retry_after, LONGEST_QUIET)
                     metrics.THROTTLE_WAIT.labels(*self._labels).inc(asked.total_seconds())
                 raise
+            finally:
+                self.exchanges += 1  # one that was given up too: whoever waited for it gets on
             self._count("ok", began)
             return answer
 
@@ -171,7 +173,6 @@ class Client:
             raise Throttled(f"{request}: not sent, for the platform asked for patience", left)
 
     def _count(self, outcome: str, began: float) -> None:
-        self.exchanges += 1
         passed = asyncio.get_running_loop().time() - began
         metrics.REQUESTS.labels(*self._labels, outcome).inc()
         metrics.REQUEST_DURATION.labels(*self._labels).observe(passed)

@@ -24,6 +24,8 @@ from harvester.errors import ConfigError
 __all__ = ["Account", "Database", "Settings", "Tenant", "Web", "load"]
 
 PREFIX = "HARVESTER_"
+MOST_BYTES = 16 * 2**20
+"""Thousands of tenants are a tenth of it; a device such as /dev/zero never ends."""
 
 
 class _Environment(BaseSettings):
@@ -44,6 +46,14 @@ def load(path: Path) -> Settings:
 
     Raises ConfigError with everything that is wrong.
     """
+    try:
+        return _loaded(path)
+    except RecursionError:
+        pass
+    raise ConfigError(f"{path}, or a variable {PREFIX}…: is nested too deeply")
+
+
+def _loaded(path: Path) -> Settings:
     folder = path.parent.absolute()
     file, environment = _file(path), _environment()
     tree, problems = resolve(laid_over(environment, file), folder)
@@ -69,7 +79,11 @@ def _checked(tree: Tree, folder: Path) -> tuple[Settings | None, list[Problem]]:
 
 def _file(path: Path) -> Tree:
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"{path}: is too long for a configuration")
+        tree = tomllib.loads(content.decode())
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; begin with config.example.toml"
@@ -78,7 +92,7 @@ def _file(path: Path) -> Tree:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not only TOMLDecodeError: an integer of thousands of digits
         raise ConfigError(f"{path}: is no TOML: {error}") from None
     if not tree:
         raise ConfigError(f"{path}: says nothing; begin with config.example.toml")

@@ -16,9 +16,6 @@ class Difference:
     changed: tuple[tuple[Tenant, tuple[str, ...]], ...]
     removed: tuple[str, ...]
 
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
 
 def difference(held: Iterable[Tenant], wanted: Iterable[Tenant]) -> Difference:
     """Compares values, secrets too: a password file with another content is a change."""
@@ -26,9 +23,9 @@ def difference(held: Iterable[Tenant], wanted: Iterable[Tenant]) -> Difference:
     return Difference(
         added=tuple(each for name, each in after.items() if name not in before),
         changed=tuple(
-            (each, tuple(_changed(before[name], each)))
+            (each, keys)
             for name, each in after.items()
-            if name in before and each != before[name]
+            if name in before and (keys := tuple(_changed(before[name], each)))
         ),
         removed=tuple(name for name in before if name not in after),
     )

@@ -11,6 +11,7 @@ from harvester.errors import ConfigError
 KINDS = ("file", "env", "credential")
 KEY_FILE = ("key_file",)
 """What may be a credential and is no secret, but the path of a file with keys."""
+NUL = "holds a NUL character, which no path and no database takes"
 MOST_BYTES = 64 * 1024
 """No secret is longer; a device such as /dev/zero never ends."""
 
@@ -47,6 +48,8 @@ def reference(node: object) -> tuple[str, str] | None:
 
 
 def _resolved(node: object, at: Location, folder: Path, problems: list[Problem]) -> object:
+    if isinstance(node, str) and "\0" in node:
+        problems.append((at, NUL))
     if found := reference(node):
         try:
             return _meant(at, *found, folder)
@@ -61,6 +64,8 @@ def _resolved(node: object, at: Location, folder: Path, problems: list[Problem])
 
 
 def _meant(at: Location, kind: str, name: str, folder: Path) -> SecretStr | str:
+    if "\0" in name:
+        raise ConfigError(NUL)
     if at != KEY_FILE:
         return SecretStr(_secret(kind, name, folder))
     if kind != "credential":

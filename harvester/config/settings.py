@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from harvester.config.tree import Location, Tree, at, nearest
+from harvester.config.urls import is_host
 from harvester.platforms import adapter, names
 from harvester.platforms.base import Options, Secret
 
@@ -74,9 +75,17 @@ def _dsn(value: str) -> str:
     if not value.startswith(("postgresql://", "postgres://")):
         raise ValueError("takes postgresql://user@host/database")
     try:
-        urlsplit(value).port  # noqa: B018  asking is what checks it
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  asking is what checks it
     except ValueError:
         raise ValueError("takes a port from 1 to 65535") from None
+    _host(parts.hostname or "")
+    return value
+
+
+def _host(value: str) -> str:
+    if not is_host(value):
+        raise ValueError("takes a host such as db.example or 127.0.0.1")
     return value
 
 
@@ -118,7 +127,7 @@ class Database(_Table):
 class Web(_Table):
     """Where `/metrics` is served; port 0 is any free one."""
 
-    host: Text = "127.0.0.1"
+    host: Annotated[Text, AfterValidator(_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9464
 
 

@@ -29,13 +29,22 @@ def _wrong(url: str) -> str | None:
         host, _port = parts.hostname, parts.port  # either raises ValueError when it is wrong
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https"):
+    if not host or not is_host(host) or parts.scheme not in ("http", "https"):
         return "takes an address such as https://api.example.com"
     if "@" in parts.netloc:
         return "must not hold a user or a password"
     if parts.scheme == "http" and not _is_loopback(host):
         return "plain http would show tokens to the network; use https (http is for loopback only)"
     return None
+
+
+def is_host(name: str) -> bool:
+    """Whether the name can be looked up at all; asking for another ends in a UnicodeError."""
+    try:
+        name.encode("idna").decode("idna")
+    except UnicodeError:
+        return False
+    return "\0" not in name
 
 
 def _is_loopback(host: str) -> bool:

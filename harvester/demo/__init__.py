@@ -13,11 +13,8 @@ from typing import Annotated
 import typer
 
 from harvester import config
-from harvester.demo.comparison import Comparison, Facts, held, published
 from harvester.demo.playing import run
 from harvester.errors import UserError
-
-__all__ = ["Comparison", "Facts", "held", "main", "published"]
 
 
 def demo(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from harvester import shown
 from harvester.simulator.world import World
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Comparison:
         What was corrected since the run began may be held as it was or as it is.
         """
         return [
-            f"{_shown(key)}: published {said}, held {self.held.get(key)!r}"
+            f"{_named(key)}: published {said}, held {self.held.get(key)!r}"
             for key in sorted(self.before.keys() | self.held.keys())
             if self.held.get(key) not in (said := self._said(key))
         ]
@@ -71,10 +72,10 @@ class Comparison:
         found, differing = sum(key in self.held for key in self.before), len(self.differences)
         verdict = f"{differing} differ" if differing else "equal"
         return (
-            f"Published from {since:%Y-%m-%d %H:%M:%S} to {began:%Y-%m-%d %H:%M:%S} UTC: "
+            f"Published from {shown.instant(since)} to {shown.instant(began)}: "
             f"{len(self.before)} readings; in the database: {found}; {verdict}."
         )
 
 
-def _shown(key: Key) -> str:
-    return f"{key[0]} {key[1]} channel {key[2]} at {key[3].isoformat()}"
+def _named(key: Key) -> str:
+    return f"{key[0]} {key[1]} channel {key[2]} at {shown.instant(key[3], 'milliseconds')}"

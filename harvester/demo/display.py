@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 
 import typer
 from rich.console import Console, Group
@@ -15,14 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from harvester import shown
 from harvester.demo.figures import Backfill, Line, Picture
 
 Tell = Callable[["Backfill"], None]
 Show = Callable[["Picture"], None]
-
-_COLUMNS = (
-    "tenant", "accounts", "devices", "lag", "covered", "settled", "provisional", "last hour",
-)  # fmt: skip
 
 
 class Display(ABC):
@@ -41,7 +39,7 @@ class Display(ABC):
 
 def display() -> Display:
     """What suits standard output."""
-    console = Console()
+    console = shown.console()
     drawn = sys.stdout.isatty() and console.is_terminal and not console.is_dumb_terminal
     return Drawn(console) if drawn else Told()
 
@@ -68,8 +66,8 @@ class Drawn(Display):
 
             def tell(now: Backfill) -> None:
                 if now.wanted:
-                    covered = now.wanted if now.done else now.covered
-                    progress.update(task, total=now.wanted, completed=covered, said=pace.said(now))
+                    pulled = now.wanted if now.done else now.pulled
+                    progress.update(task, total=now.wanted, completed=pulled, said=pace.said(now))
 
             yield tell
 
@@ -112,15 +110,15 @@ class Pace:
     def said(self, now: Backfill) -> str:
         rate = now.stored / max(self._time() - self._began, 0.1)
         return (
-            f"{now.wanted if now.done else now.covered} of {now.wanted} spans, "
+            f"{now.wanted if now.done else now.pulled} of {now.wanted} spans, "
             f"{now.stored:,} rows, {rate:,.0f} rows/s"
         )
 
     def left(self, now: Backfill) -> str:
-        if not now.covered:
+        if not now.pulled:
             return ""
-        passed = self._time() - self._began
-        return f", {passed * (now.wanted - now.covered) / now.covered:.0f} s left"
+        passed = timedelta(seconds=self._time() - self._began)
+        return f", {shown.duration(passed * (now.wanted - now.pulled) / now.pulled)} left"
 
     def is_due(self, now: Backfill) -> bool:
         due = now.done or self._told is None or self._time() - self._told >= Told.every / 2
@@ -137,34 +135,35 @@ def told(line: Line) -> str:
     cells = _cells(line)
     return (
         f"{cells['tenant']}: {cells['accounts']} accounts, {cells['devices']} devices, "
-        f"lag {cells['lag']}, {cells['covered']} covered ({cells['settled']} settled, "
+        f"lag {cells['lag']}, {cells['pulled']} pulled ({cells['settled']} settled, "
         f"{cells['provisional']} provisional), {cells['last hour']} readings in the last hour"
     )
 
 
 def drawn(now: Picture) -> Group:
     """The tenants, and below them what came last."""
-    tenants = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in _COLUMNS:
-        tenants.add_column(name, justify="left" if name == "tenant" else "right", no_wrap=True)
-    for line in now.lines:
-        tenants.add_row(*_cells(line).values())
-    return Group("", tenants, "", table(now.newest), "", Text("Ctrl-C ends it.", style="dim"))
+    rows = [_cells(line) for line in now.lines]
+    names = [*rows[0]] if rows else []
+    tenants = shown.table([[*row.values()] for row in rows], *names, right=names[1:])
+    return Group("", tenants, "", newest(now), "", Text("Ctrl-C ends it.", style="dim"))
 
 
-def table(rows: Sequence[Mapping[str, str | None]]) -> Table:
-    """Rows by their columns, in one line each."""
-    made = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in rows[0] if rows else ():
-        made.add_column(name, no_wrap=True)
-    for row in rows:
-        made.add_row(*(Text(value or "") for value in row.values()))
-    return made
+def newest(now: Picture) -> Table:
+    """The values that came last."""
+    columns = now.newest[0] if now.newest else ()
+    return shown.table([[*row.values()] for row in now.newest], *columns)
 
 
 def _cells(line: Line) -> dict[str, str]:
-    lag = "unknown" if line.lag is None else f"{line.lag.total_seconds():.0f} s"
-    shares = [f"{share:.1%}" for share in (line.covered, line.settled, line.provisional)]
-    counts = [str(line.accounts), str(line.devices)]
-    values = [line.tenant, *counts, lag, *shares, f"{line.last_hour:,}"]
-    return dict(zip(_COLUMNS, values, strict=True))
+    standing, wanted = line.standing, line.standing.wanted
+    provisional = standing.pulled - standing.settled
+    return {
+        "tenant": standing.tenant,
+        "accounts": str(line.accounts),
+        "devices": str(standing.devices),
+        "lag": shown.duration(standing.lag),
+        "pulled": shown.share(standing.pulled, wanted),
+        "settled": shown.share(standing.settled, wanted),
+        "provisional": shown.share(provisional, wanted),
+        "last hour": f"{line.last_hour:,}",
+    }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 SPAN = timedelta(hours=1)
-"""Progress is counted in spans: an hour of one device."""
+"""Progress is counted in spans: an hour of one feed."""
 
 _STORED = """
 select (select count(*) from harvester_data.reading)
@@ -41,7 +41,7 @@ limit 8
 class Backfill:
     """How far the first harvest is. `wanted` is 0 until the devices are known."""
 
-    covered: int
+    pulled: int
     wanted: int
     stored: int
     done: bool
@@ -49,15 +49,10 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One tenant. Shares are of the time that is wanted, 0 to 1."""
+    """One tenant: how it stands, its number of accounts, and of readings in the last hour."""
 
-    tenant: str
+    standing: Standing
     accounts: int
-    devices: int
-    lag: timedelta | None
-    covered: float
-    settled: float
-    provisional: float
     last_hour: int
 
 
@@ -77,7 +72,7 @@ async def backfill(pool: Pool, settings: Settings) -> Backfill:
         stored: int = await pool.fetchval(_STORED)
     ended = [each.succeeded_at for each in found]
     return Backfill(
-        covered=sum(each.pulled // SPAN for each in found),
+        pulled=sum(each.pulled // SPAN for each in found),
         wanted=sum(each.wanted // SPAN for each in found),
         stored=stored,
         done=len(found) == len(names) and None not in ended,
@@ -91,19 +86,5 @@ async def picture(pool: Pool, settings: Settings) -> Picture:
     with translated():
         last_hour = {each["tenant"]: each["readings"] for each in await pool.fetch(_LAST_HOUR)}
         newest = [dict(each) for each in await pool.fetch(_NEWEST)]
-    lines = [_line(each, accounts[each.tenant], last_hour.get(each.tenant, 0)) for each in found]
+    lines = [Line(each, accounts[each.tenant], last_hour.get(each.tenant, 0)) for each in found]
     return Picture(lines, newest)
-
-
-def _line(standing: Standing, accounts: int, last_hour: int) -> Line:
-    wanted = standing.wanted or SPAN
-    return Line(
-        tenant=standing.tenant,
-        accounts=accounts,
-        devices=standing.devices,
-        lag=standing.lag,
-        covered=standing.pulled / wanted,
-        settled=standing.settled / wanted,
-        provisional=(standing.pulled - standing.settled) / wanted,
-        last_hour=last_hour,
-    )

@@ -6,30 +6,25 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
-from harvester import service
+from harvester import service, shown
 from harvester.clock import SystemClock
 from harvester.demo import figures
 from harvester.demo.comparison import Comparison, held, published
-from harvester.demo.display import display, table
+from harvester.demo.display import display, newest
 from harvester.demo.stage import Stage, staged
 from harvester.errors import StoreUnavailable
+from harvester.store.cookbook import cookbook
 from harvester.store.pool import open_pool
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
-QUERIES = {
-    "compare_tenants": "how each tenant stands",
-    "latest_temperature": "the newest temperature of each device",
-    "hourly_mean": "the day's temperatures by the hour",
-}
+QUERIES = ("compare_tenants", "latest_temperature", "hourly_mean")
 LOOK_EVERY = 0.25  # seconds, at the backfill
 DIFFERENCES_TOLD = 20
 
@@ -80,29 +75,29 @@ def _end_with_it(watching: asyncio.Task[None]) -> None:
 
 
 async def _watch(stage: Stage) -> None:
-    shown = display()
+    screen = display()
     async with open_pool(stage.database.dsn, stage.database.password) as pool:
-        with shown.backfill() as tell:
+        with screen.backfill() as tell:
             while not (now := await figures.backfill(pool, stage.settings)).done:
                 tell(now)
                 await asyncio.sleep(LOOK_EVERY)
             tell(now)
         _tell_ways_in(stage)
-        with shown.live() as show:
+        with screen.live() as show:
             while True:
                 # The daemon starts a Postgres that was killed anew; until then the picture stands.
                 with suppress(StoreUnavailable):
                     show(await figures.picture(pool, stage.settings))
-                await asyncio.sleep(shown.every)
+                await asyncio.sleep(screen.every)
 
 
 def _tell_ways_in(stage: Stage) -> None:
     """Not in the picture: lines that are to be copied stay whole, whatever the terminal's width."""
-    folder = files("harvester") / "sql" / "queries"
+    queries = cookbook()
     typer.echo(f"\nLook inside:\n\n    {stage.psql}\n\nand there ask for\n")
-    for name, what in QUERIES.items():
-        typer.echo(f"    {what:<40}\\i {_near(Path(str(folder / f'{name}.sql')))}")
-    typer.echo(f"\nMetrics: {stage.metrics_url}\nLog:     {stage.log}")
+    for name in QUERIES:
+        typer.echo(f"    {queries[name].title}\n    \\i {_near(queries[name].path)}\n")
+    typer.echo(f"Metrics: {stage.metrics_url}\nLog:     {stage.log}")
 
 
 def _near(path: Path) -> Path:
@@ -124,8 +119,8 @@ async def _once(stage: Stage, stop: asyncio.Event) -> int:
         await _followed(work, house.pool, stage, stop)
         if stop.is_set():
             return 1
-        rows = (await figures.picture(house.pool, settings)).newest
-        Console().print("", table(rows), "")
+        picture = await figures.picture(house.pool, settings)
+        shown.console().print("", newest(picture), "")
         comparison = Comparison(
             before=published(stage.world, began),
             after=published(stage.world, stage.world.clock.now()),

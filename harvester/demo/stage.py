@@ -11,20 +11,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from harvester import config, embedded, logs
-from harvester.embedded.cluster import free_port
-from harvester.embedded.logins import verifier
 from harvester.migrate import migrate
+from harvester.service.database import Login, reached
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure, history_of
+from harvester.simulator.configured import Served, configure
 from harvester.simulator.fakes import simulated
 from harvester.simulator.world import World, lively
 from harvester.store.pool import connected
 
 PLATFORM = "mydevices"
-WEB_PORT = 9464
-"""Taken for the metrics where it is free, else another."""
 INTERVAL = "3s"
 VISITOR = "visitor"
 """A person's login: it sees the views, and nothing else."""
@@ -39,9 +37,8 @@ class Stage:
     """A demo that is set up, before anything is harvested. `psql` is a line for a shell."""
 
     world: World
-    url: str
     settings: config.Settings
-    database: embedded.Server
+    database: Login
     psql: str
     log: Path
 
@@ -57,9 +54,10 @@ async def staged() -> AsyncIterator[Stage]:
     with _folder() as folder, _logged(folder / "harvester.log") as log:
         async with simulated(PLATFORM).serve(world) as fake:
             settings = await asyncio.to_thread(_settings, world, fake.url, folder)
-            async with _postgres(settings.state_directory) as running:
-                psql = await _visited(running, folder)
-                yield Stage(world, fake.url, settings, running.server, psql, log)
+            # The daemon will share the Postgres: the last one to leave stops it.
+            async with reached(settings) as database:
+                psql = await _visited(cast("embedded.Running", database.server), folder)
+                yield Stage(world, settings, database, psql, log)
 
 
 @contextmanager
@@ -79,21 +77,10 @@ def _logged(path: Path) -> Iterator[Path]:
 
 
 def _settings(world: World, url: str, folder: Path) -> config.Settings:
-    port = free_port(WEB_PORT)
-    history = history_of(world)
-    return config.load(
-        configure(world, url, folder, interval=INTERVAL, history=history, web_port=port)
-    )
-
-
-@asynccontextmanager
-async def _postgres(state: Path) -> AsyncIterator[embedded.Running]:
-    """The daemon will share it: the last one to leave stops it."""
-    running = await asyncio.to_thread(embedded.start, state)
-    try:
-        yield running
-    finally:
-        await asyncio.to_thread(running.leave)
+    # Any port, not the usual one: two demos may begin at once, and a daemon may run beside them.
+    port = embedded.free_port(0)
+    served = [Served(PLATFORM, world, url)]
+    return config.load(configure(served, folder, interval=INTERVAL, web_port=port))
 
 
 async def _visited(running: embedded.Running, folder: Path) -> str:
@@ -101,7 +88,9 @@ async def _visited(running: embedded.Running, folder: Path) -> str:
     server, password = running.server, secrets.token_urlsafe(16)
     async with connected(server.dsn, server.password) as connection:
         await migrate(connection)
-        await connection.execute(await connection.fetchval(_MAKE_VISITOR, verifier(password)))
+        await connection.execute(
+            await connection.fetchval(_MAKE_VISITOR, embedded.verifier(password))
+        )
     passfile = folder / "pgpass"
     passfile.touch(mode=0o600)
     passfile.write_text(f"{server.host}:{server.port}:{server.database}:{VISITOR}:{password}\n")

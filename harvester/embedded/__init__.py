@@ -12,7 +12,16 @@ Everything here blocks: call it from a thread.
 """
 
 from harvester.embedded.binaries import system_binaries
-from harvester.embedded.logins import Server
+from harvester.embedded.cluster import free_port
+from harvester.embedded.logins import Server, verifier
 from harvester.embedded.running import Running, is_made, start
 
-__all__ = ["Running", "Server", "is_made", "start", "system_binaries"]
+__all__ = [
+    "Running",
+    "Server",
+    "free_port",
+    "is_made",
+    "start",
+    "system_binaries",
+    "verifier",
+]

@@ -48,6 +48,7 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
         signals(reloads=reread is not None) as (stop, hup),
     ):
         async with (
+            _stoppable(health, stop),
             _alive(health, stop),
             web.serve(host, port, ill=health.ill, wanting=health.wanting) as address,
             opened(settings, clock, owner) as house,
@@ -61,6 +62,24 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
             async with kept(*beside, stop=stop):
                 await stop.wait()
     _log.info("stopped")
+
+
+@asynccontextmanager
+async def _stoppable(health: Health, stop: asyncio.Event) -> AsyncIterator[None]:
+    """A stop ends a start that goes on: it may wait for another's migration, and for ever."""
+    start = asyncio.current_task()
+
+    async def give_up() -> None:
+        await stop.wait()
+        if start and health.tenants is None:
+            start.cancel()
+
+    try:
+        async with kept(give_up(), stop=stop):
+            yield
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
 
 
 def _alive(health: Health, stop: asyncio.Event) -> AbstractAsyncContextManager[None]:

@@ -39,11 +39,13 @@ async def reached(settings: Settings) -> AsyncIterator[Login]:
         password = settings.database.password
         yield Login(settings.database.dsn, password.get_secret_value() if password else None)
         return
-    running = await asyncio.to_thread(embedded.start, settings.state_directory)
+    starting = asyncio.create_task(asyncio.to_thread(embedded.start, settings.state_directory))
     try:
+        running = await asyncio.shield(starting)
         yield Login(running.server.dsn, running.server.password, running)
     finally:
-        await asyncio.to_thread(running.leave)
+        # Who is cancelled before it runs must leave it all the same: its thread goes on.
+        await asyncio.to_thread((await starting).leave)
 
 
 def exists(settings: Settings) -> bool:

@@ -11,6 +11,9 @@ import structlog
 from harvester.errors import HarvesterError, UserError
 from harvester.logs import Failures
 
+FAREWELL = 5.0
+"""Seconds that they get to end: a statement that a frozen database has takes minutes."""
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -30,9 +33,10 @@ async def kept(*keepers: Coroutine[None, None, None], stop: asyncio.Event) -> As
     finally:
         for task in tasks:
             task.cancel()
-        for ended in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        ended, _ = await asyncio.wait(tasks, timeout=FAREWELL)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()):
+                raise error
 
 
 async def every(seconds: float, what: str, look: Callable[[], Awaitable[object]]) -> None:

@@ -61,9 +61,8 @@ class Tenants:
 
     async def extend(self) -> None:
         """Keep the leases. One that ends while the database is away is taken anew by a tick."""
-        for tenant in self:
-            with suppress(StoreUnavailable):
-                await tenant.extend()
+        # Side by side: one that waits for its row must not let the others' leases end.
+        await asyncio.gather(*(_extended(tenant) for tenant in self))
 
     async def drain(self) -> None:
         """End all of them within a bound: no more runs, no more windows, then no more patience."""
@@ -95,3 +94,8 @@ class Tenants:
         _, stack = self._at_work[name]
         await stack.aclose()
         del self._at_work[name]
+
+
+async def _extended(tenant: Working) -> None:
+    with suppress(StoreUnavailable):
+        await tenant.extend()

@@ -36,26 +36,6 @@ class Served:
 
 
 def configure(
-    world: World,
-    url: str,
-    folder: Path,
-    *,
-    interval: str = "5s",
-    history: str = "24h",
-    head: str = "",
-    web_port: int = 0,
-) -> Path:
-    """Write a configuration for all tenants of a world that is served as myDevices.
-
-    `history` should be longer than the world is old, as it ends when the daemon begins.
-    """
-    served = [Served("mydevices", world, url)]
-    return configure_all(
-        served, folder, interval=interval, history=history, head=head, web_port=web_port
-    )
-
-
-def configure_all(
     served: Sequence[Served],
     folder: Path,
     *,
@@ -77,7 +57,7 @@ def configure_all(
                 name=tenant.name,
                 platform=each.platform,
                 interval=interval,
-                history=history or history_of(each.world),
+                history=history or _history(each.world),
                 options="\n".join(_option(tenant, *option) for option in options.items()),
             )
             text += "".join(_ACCOUNT.format(user=user.name) for user in tenant.users)
@@ -88,7 +68,7 @@ def configure_all(
     return path
 
 
-def history_of(world: World) -> str:
+def _history(world: World) -> str:
     """A `history` that reaches back beyond the world's beginning, by an hour at least."""
     return f"{(world.clock.now() - world.since) // timedelta(hours=1) + 2}h"
 

@@ -14,13 +14,12 @@ import pytest
 from acceptance.daemon import HARVESTER, Daemon, running
 from acceptance.prometheus import MONITORING, Labels, Prometheus, scraping
 from fix_postgres import Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 from prometheus_client import REGISTRY
 
 from harvester import auth, metrics
 from harvester.platforms import adapter, names
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
@@ -46,7 +45,7 @@ async def test_a_broken_token_fires_and_resolves_when_it_is_mended(
     world = World("alerts", RealClock(), began - timedelta(minutes=30), things=2)
     async with serve(world) as fake:
         path = await asyncio.to_thread(
-            lambda: configure(
+            lambda: configuration(
                 world, fake.url, tmp_path, interval="1s", head=stored_in(database, tmp_path)
             )
         )

@@ -20,13 +20,12 @@ from acceptance.commands import (
     harvester,
 )
 from fix_postgres import Database, Postgres
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 
 from harvester import config, service
 from harvester.clock import SystemClock
 from harvester.migrate import migrations
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure
 from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
@@ -63,7 +62,7 @@ async def stand(database: Database, tmp_path: Path) -> AsyncIterator[Stand]:
     async with serve(world) as fake:
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(
-            lambda: configure(world, fake.url, tmp_path, history="1h", head=head)
+            lambda: configuration(world, fake.url, tmp_path, history="1h", head=head)
         )
         yield Stand(fake, path, database)
 
@@ -178,7 +177,7 @@ async def test_a_database_that_is_away_is_wrong_and_the_rest_is_told(
 
 async def test_the_embedded_database_is_not_made_by_a_look(stand: Stand, tmp_path: Path) -> None:
     path = await asyncio.to_thread(
-        lambda: configure(stand.fake.world, stand.fake.url, tmp_path, history="1h")
+        lambda: configuration(stand.fake.world, stand.fake.url, tmp_path, history="1h")
     )
     ended = await harvester("check", "--json", config=path)
     made = "not made yet; harvester run makes it"

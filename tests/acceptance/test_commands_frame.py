@@ -42,6 +42,7 @@ async def test_the_version_is_told() -> None:
         (["staus"], "'status'"),
         (["status", "--wtch"], "--watch"),
         (["gaps", "--limit", "many"], "--limit"),
+        (["gaps", "--limit", "99999999999999999999"], "--limit"),
         (["query", "latest_temprature"], "did you mean latest_temperature?"),
         (["query", "--json", "--csv"], "choose one"),
         (["gaps", "--since", "2026-03-04T10:00:00"], "2026-03-04T10:00:00Z, or with +01:00"),
@@ -85,3 +86,33 @@ async def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
     os.close(writing)
     _, err = await process.communicate()
     assert (process.returncode, err) == (1, b"")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["query"], ["check", "--json"]])
+async def test_a_full_disk_under_the_output_is_told(words: list[str]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(HARVESTER, *words, stdout=full, stderr=PIPE)
+    os.close(full)
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (
+        os.EX_IOERR,
+        b"harvester: cannot write: No space left on device.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("query <&- >&- 2>&-", 0),
+        ("check <&- >&-", EX_CONFIG),
+        ("login acme ana <&- 2>&-", EX_CONFIG),
+        ("staus >&-", EX_USAGE),
+    ],
+)
+async def test_closed_streams_change_nothing(command: str, code: int) -> None:
+    process = await asyncio.create_subprocess_shell(
+        f'"$HARVESTER" {command}', env=os.environ | {"HARVESTER": str(HARVESTER)}, stderr=PIPE
+    )
+    _, err = await process.communicate()
+    assert process.returncode == code
+    assert b"Traceback" not in err

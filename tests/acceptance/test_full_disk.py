@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 from acceptance.daemon import running
+from fix_simulator import configuration
 
-from harvester.demo import Comparison, held, published
+from harvester.demo.comparison import Comparison, held, published
 from harvester.embedded.logins import APPLICATION, HOST, Server, application_password
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import serve
 from harvester.simulator.world import World
 
@@ -31,7 +31,7 @@ def on_a_disk_of(size: str, folder: Path) -> list[str]:
 
 
 def configured(world: World, url: str, folder: Path, disk: Path) -> Path:
-    path = configure(world, url, folder, history="9d")
+    path = configuration(world, url, folder, history="9d")
     text = path.read_text().replace('"state"', f'"{disk / "state"}"', 1)
     path.write_text(text)
     disk.mkdir()

@@ -21,6 +21,7 @@ import aiohttp
 import asyncpg
 import pytest
 from acceptance.daemon import HARVESTER, Daemon, running
+from aiohttp import web
 from fix_postgres import Database
 from fix_simulator import stored_in
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,7 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from harvester.auth import REASONS
 from harvester.platforms.mydevices import Adapter
 from harvester.simulator.clock import RealClock
-from harvester.simulator.faults import Fault, refuse
+from harvester.simulator.faults import Answer, Fault, refuse
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
@@ -271,6 +272,26 @@ async def test_a_platform_in_trouble_is_told_and_nothing_changes(site: Site) -> 
     code, said = await site.login()
     assert (code, "127.0.0.1" in said, said.count("\n")) == (EX_UNAVAILABLE, True, 1), said
     assert await site.pool.fetchval("select count(*) from vault.password") == 1
+
+
+async def test_a_database_that_went_away_meanwhile_is_told_and_nothing_is_claimed(
+    site: Site,
+) -> None:
+    name = await site.pool.fetchval("select current_database()")
+
+    async def away(_request: web.Request, honest: Answer) -> web.StreamResponse:
+        await site.pool.execute(f'alter database "{name}" set default_transaction_read_only = on')
+        await site.pool.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'harvester' and datname = $1",
+            name,
+        )
+        return await honest(_request)
+
+    site.fake.faults.add(Fault("/oauth/token", away))
+    code, said = await site.login()
+    assert (code, said.count("\n")) == (EX_UNAVAILABLE, 1), said
+    assert "Perhaps nothing was saved for acme/" in said
 
 
 async def test_an_account_must_be_configured_first(site: Site) -> None:

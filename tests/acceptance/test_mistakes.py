@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from acceptance.daemon import running
 from fix_postgres import Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 
-from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices
 
 EX_CONFIG, EX_UNAVAILABLE, EX_TEMPFAIL = 78, 69, 75
@@ -58,7 +57,7 @@ async def test_a_mistake_is_told_in_one_sentence(
     words: list[str],
 ) -> None:
     path = await asyncio.to_thread(
-        lambda: configure(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
+        lambda: configuration(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
     )
     mistake(path)
     async with running(path) as daemon:
@@ -77,7 +76,7 @@ async def test_a_port_in_use_is_told(
         port = other.getsockname()[1]
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(
-            lambda: configure(fake.world, fake.url, tmp_path, head=head, web_port=port)
+            lambda: configuration(fake.world, fake.url, tmp_path, head=head, web_port=port)
         )
         async with running(path) as daemon:
             assert await daemon.process.wait() == EX_UNAVAILABLE
@@ -91,7 +90,7 @@ async def test_a_second_daemon_on_one_state_directory_is_refused(
     fake: FakeMydevices, database: Database, tmp_path: Path
 ) -> None:
     path = await asyncio.to_thread(
-        lambda: configure(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
+        lambda: configuration(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
     )
     async with running(path) as first:
         await first.ready()

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from acceptance.daemon import Daemon, running
 from fix_postgres import Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 
-from harvester.simulator.configured import configure
+from harvester.embedded.pidfile import read_postmaster
 from harvester.simulator.mydevices import FakeMydevices
 
 pytestmark = pytest.mark.timeout(60)
@@ -50,7 +50,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd
 @pytest.fixture
 async def config_file(fake: FakeMydevices, database: Database, tmp_path: Path) -> Path:
     head = stored_in(database, tmp_path)
-    return await asyncio.to_thread(lambda: configure(fake.world, fake.url, tmp_path, head=head))
+    return await asyncio.to_thread(lambda: configuration(fake.world, fake.url, tmp_path, head=head))
 
 
 def replace_in(file: Path, old: str, new: str) -> None:
@@ -136,3 +136,26 @@ async def test_a_start_that_takes_long_can_be_asked_and_asks_for_time(
                 "no job is planned",
             ]
     assert not any("READY" in each for each in systemd.heard)
+
+
+@pytest.mark.usefixtures("held_up")
+async def test_a_start_that_takes_long_can_be_stopped(systemd: Systemd, config_file: Path) -> None:
+    async with running(config_file) as daemon:
+        await systemd.hears("EXTEND_TIMEOUT_USEC=")
+        await daemon.told("made a key file")
+        async with asyncio.timeout(10):
+            assert await daemon.end() == 0
+    assert "Traceback" not in "".join(daemon.said)
+
+
+async def test_a_stop_while_the_embedded_server_starts_leaves_none_behind(
+    fake: FakeMydevices, empty_state: Path
+) -> None:
+    path = await asyncio.to_thread(lambda: configuration(fake.world, fake.url, empty_state.parent))
+    async with running(path) as daemon:
+        while not (empty_state / "postgres/server.lock").exists():
+            await asyncio.sleep(0.01)
+        assert await daemon.end() == 0
+    assert not any("database ready" in line for line in daemon.said)
+    assert "Traceback" not in "".join(daemon.said)
+    assert read_postmaster(empty_state / "postgres/data") is None

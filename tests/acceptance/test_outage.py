@@ -13,10 +13,9 @@ import pytest
 from acceptance.daemon import running
 from embedded_state import kill_postmaster
 from fix_postgres import Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 from fix_store import Line, line_to
 
-from harvester.simulator.configured import configure
 from harvester.simulator.mydevices import FakeMydevices
 
 pytestmark = pytest.mark.timeout(90)
@@ -33,7 +32,7 @@ async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
 ) -> None:
     head = stored_in(database, tmp_path).replace(database.dsn, line.dsn)
     path = await asyncio.to_thread(
-        lambda: configure(fake.world, fake.url, tmp_path, interval="1s", head=head)
+        lambda: configuration(fake.world, fake.url, tmp_path, interval="1s", head=head)
     )
     async with running(path) as daemon:
         address = (await daemon.ready()).removesuffix("/metrics")
@@ -69,7 +68,7 @@ async def answers(address: str, status: int) -> None:
 async def test_an_embedded_server_that_cannot_be_had_again_ends_the_daemon(
     fake: FakeMydevices, empty_state: Path
 ) -> None:
-    path = await asyncio.to_thread(lambda: configure(fake.world, fake.url, empty_state.parent))
+    path = await asyncio.to_thread(lambda: configuration(fake.world, fake.url, empty_state.parent))
     async with running(path) as daemon:
         await daemon.ready()
         port = int((empty_state / "postgres/port").read_text())

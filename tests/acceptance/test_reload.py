@@ -18,12 +18,11 @@ import asyncpg
 import pytest
 from acceptance.daemon import Daemon, running
 from fix_postgres import Connection, Database
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 from fix_store import line_to
 
-from harvester.demo import Comparison, held, published
+from harvester.demo.comparison import Comparison, held, published
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure
 from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
@@ -75,7 +74,7 @@ async def site(database: Database, connection: Connection, tmp_path: Path) -> As
     async with serve(world) as fake:
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(
-            lambda: configure(world, fake.url, tmp_path, interval="1s", head=head)
+            lambda: configuration(world, fake.url, tmp_path, interval="1s", head=head)
         )
         yield Site(fake, path, connection, path.read_text())
 

@@ -21,11 +21,10 @@ import pytest
 from acceptance.daemon import running
 from embedded_state import kill_postmaster
 from fix_postgres import Connection, Database, Postgres
-from fix_simulator import stored_in
+from fix_simulator import configuration, stored_in
 
-from harvester.demo import Comparison, held, published
+from harvester.demo.comparison import Comparison, held, published
 from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import configure
 from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
@@ -101,7 +100,7 @@ async def site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
         asyncpg.create_pool(database.dsn, password=database.password, ssl=database.ssl) as pool,
     ):
         path = await asyncio.to_thread(
-            lambda: configure(
+            lambda: configuration(
                 world, fake.url, tmp_path, history=WANTED, head=stored_in(database, tmp_path)
             )
         )
@@ -166,7 +165,7 @@ async def test_after_ten_kills_the_database_holds_exactly_what_was_published(sit
 async def test_an_embedded_server_that_is_killed_is_started_anew(
     fake: FakeMydevices, empty_state: Path
 ) -> None:
-    path = await asyncio.to_thread(lambda: configure(fake.world, fake.url, empty_state.parent))
+    path = await asyncio.to_thread(lambda: configuration(fake.world, fake.url, empty_state.parent))
     async with running(path) as daemon:
         await daemon.ready()
         await asyncio.to_thread(kill_postmaster, empty_state)

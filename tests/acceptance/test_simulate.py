@@ -160,8 +160,8 @@ async def test_a_port_in_use_is_told_and_a_folder_of_its_own_may_be_used_again(
         ended = await harvester("simulate", "--folder", tmp_path, "--port", port)
     assert ended.code == EX_UNAVAILABLE
     assert f"127.0.0.1:{port}" in ended.err
-    for _ in range(2):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         async with simulating("--folder", tmp_path, "--port", port) as (process, said):
             assert f"http://127.0.0.1:{port}" in said[0]
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             assert await process.wait() == 0

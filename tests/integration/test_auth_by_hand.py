@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from exchanged import LeapClock
-from fix_platforms import NOW, Stage, login, staged
+from fix_platforms import NOW, Gate, Stage, login, staged, the_next
 from structlog.testing import capture_logs
 
 from harvester.auth import LOOK_EVERY, Account, by_hand
@@ -176,6 +176,20 @@ async def test_a_refused_login_by_hand_is_sent_once_and_changes_nothing(stage: S
     assert await vault.load() == before
     assert await vault.password() == stage.ana.password
     assert stage.fake.token_calls == {"password": 2}
+
+
+async def test_a_login_that_is_broken_off_is_saved_all_the_same(stage: Stage) -> None:
+    _, vault = await person(stage)
+    gate = Gate()
+    stage.fake.faults.add(the_next("POST", gate))
+    asking = asyncio.create_task(log_in(stage))
+    await gate.arrived.wait()
+    asking.cancel()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    held = await vault.load()
+    assert held and held.is_usable
 
 
 async def test_a_logout_leaves_nothing_secret_and_a_restart_needs_a_password(stage: Stage) -> None:

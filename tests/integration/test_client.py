@@ -1,5 +1,6 @@
 """The client against a real server on loopback: what an answer becomes."""
 
+import asyncio
 import gzip
 import json
 import math
@@ -168,3 +169,18 @@ async def test_how_long_a_platform_asks_to_be_left_alone_is_added_up() -> None:
     async with talking(*asked) as talk:
         await talk.get()
     assert counter._value.get() - before == 25
+
+
+async def test_an_exchange_that_is_given_up_counts_as_one_that_ended() -> None:
+    async def drips(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        raise AssertionError(request)
+
+    async with talking(drips) as talk:
+        asking = asyncio.create_task(talk.client.post_once("/token", form={"a": 1}))
+        while not talk.asked:
+            await asyncio.sleep(0.01)
+        assert talk.client.exchanges == 0
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert talk.client.exchanges == 1, "the watchdog's sign that a tick gets on"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from harvester.scheduler import Scheduler
 
 OFTEN = timedelta(milliseconds=50)
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 NAME = "acme/readings"
 
 
@@ -161,3 +162,30 @@ def block_the_loop_for(seconds: float) -> None:
     until = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < until:
         pass
+
+
+async def test_a_clock_that_was_set_back_does_not_silence_a_job() -> None:
+    clock = SetClock()
+    scheduler = Scheduler(clock)
+    scheduler.start()
+    (job := Job()).let_go.set()
+    try:
+        clock.ahead = 5 * HOUR
+        scheduler.plan(NAME, DAY, job, clock.now() - DAY + HOUR)  # due in an hour
+        scheduler.wake()
+        await asyncio.sleep(0.1)
+        assert job.begun == 0
+        clock.ahead = timedelta(0) - DAY
+        scheduler.wake()
+        await job.next_beginning()
+    finally:
+        scheduler.stop()
+
+
+class SetClock(SystemClock):
+    """The machine's, set by so much."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead

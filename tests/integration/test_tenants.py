@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from fix_store import lock_waits
 from fix_tenants import ACME, GLOBEX, SOON, Shop, series
 from structlog.testing import capture_logs
 
@@ -213,3 +214,21 @@ async def test_a_tenant_on_another_platform_cannot_be_begun(shop: Shop) -> None:
     with pytest.raises(ConfigError, match="cannot move to another platform"):
         await shop.begun()
     assert len(shop.tenants) == 0
+
+
+async def test_a_lease_that_waits_does_not_let_the_others_end(shop: Shop) -> None:
+    await shop.begun()
+    for job in (ACME, GLOBEX):
+        await shop.tenants.scheduler.tick(job)
+    until = "select until from harvester_data.tenant_lease where tenant_id = 2"
+    async with shop.house.pool.acquire() as other, other.transaction():
+        before = await other.fetchval(until)
+        await other.execute(
+            "select from harvester_data.tenant_lease where tenant_id = 1 for update"
+        )
+        extending = asyncio.create_task(shop.tenants.extend())
+        await lock_waits(other)
+        async with asyncio.timeout(5):
+            while await shop.house.pool.fetchval(until) == before:
+                await asyncio.sleep(0.01)
+    await extending

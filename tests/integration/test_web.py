@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientTimeout
 
 from harvester import metrics, web
 from harvester.errors import AddressError
@@ -103,3 +104,19 @@ async def test_who_never_reads_the_answer_does_not_hold_the_stop_up(
         leaving = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - leaving < 2
     slow.close()
+
+
+async def test_metrics_are_had_while_all_the_threads_of_the_loop_are_busy() -> None:
+    """As by names that nobody resolves: then it matters most what is counted."""
+    let_go = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(let_go.wait)) for _ in range(50)]
+    try:
+        async with (
+            serve("127.0.0.1", 0) as address,
+            ClientSession(timeout=ClientTimeout(3)) as session,
+            session.get(f"{address}/metrics") as answer,
+        ):
+            assert answer.status == 200
+    finally:
+        let_go.set()
+        await asyncio.gather(*busy)

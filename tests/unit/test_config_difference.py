@@ -59,6 +59,9 @@ def test_tenants_come_and_go_by_name(tmp_path: Path) -> None:
         TENANT + ACCOUNTS,
         TENANT.replace('"5m"', '"300s"') + ACCOUNTS,
         "# a comment\n" + TENANT + ACCOUNTS,
+        TENANT
+        + "[[tenant.account]]\nuser = 'bo'\n"
+        + ACCOUNTS.partition('[[tenant.account]]\nuser = "bo"')[0],
     ],
 )
 def test_what_means_the_same_is_no_change(tmp_path: Path, after: str) -> None:

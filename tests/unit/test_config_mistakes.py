@@ -8,6 +8,7 @@ from configured import TENANT, complaints
 from harvester.config import load
 from harvester.errors import ConfigError
 
+NO_HOST = "takes a host such as db.example or 127.0.0.1"
 WRITTEN = [
     ("", "says nothing; begin with config.example.toml"),
     ("# nothing\n", "says nothing; begin with config.example.toml"),
@@ -49,6 +50,17 @@ WRITTEN = [
         'key_file = "~nobody-at-all/keys"\n' + TENANT,
         "key_file: ~ stands for no home here; write the whole path",
     ),
+    (
+        'deployment = "\\u0000"\n' + TENANT,
+        "deployment: holds a NUL character, which no path and no database takes",
+    ),
+    (
+        TENANT + 'client_secret = { file = "\\u0000" }\n',
+        "tenant.acme.options.client_secret: holds a NUL character, which no path and no database "
+        "takes",
+    ),
+    ('[web]\nhost = "a..b"\n' + TENANT, f"web.host: {NO_HOST}"),
+    ('[database]\ndsn = "postgresql://h@a..b/h"\n' + TENANT, f"database.dsn: {NO_HOST}"),
 ]
 UNKNOWN_KEYS = [
     ("deploymnt = 1\n" + TENANT, "deploymnt: unknown key; did you mean deployment?"),
@@ -92,6 +104,18 @@ def test_a_file_that_is_none_is_told(file: Path) -> None:
         load(file.parent)
     file.write_bytes(b'deployment = "\xff"')
     with pytest.raises(ConfigError, match="is no text in UTF-8"):
+        load(file)
+    file.write_text(f"port = {'9' * 5000}")
+    with pytest.raises(ConfigError, match="is no TOML: Exceeds the limit"):
+        load(file)
+    with pytest.raises(ConfigError, match="is too long for a configuration"):
+        load(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 20_000, "a" + ".a" * 5_000 + " = 1"])
+def test_what_is_nested_too_deeply_is_told(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="is nested too deeply"):
         load(file)
 
 
@@ -153,6 +177,9 @@ def test_a_list_in_the_environment_is_json(file: Path, monkeypatch: pytest.Monke
         ("api.example", NO_ADDRESS),
         ("https://[::1", NO_ADDRESS),
         ("https://api.example:port", NO_ADDRESS),
+        ("https://api..example", NO_ADDRESS),
+        (f"https://{'a' * 64}.example", NO_ADDRESS),
+        ("https://xn--/", NO_ADDRESS),
     ],
 )
 @pytest.mark.parametrize("key", ["base_url", "auth_url"])

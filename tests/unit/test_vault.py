@@ -160,6 +160,14 @@ def test_a_key_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_without_a_name_is_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not create(Path())
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_that_start_at_once_end_up_with_one_key(tmp_path: Path) -> None:
     together = Barrier(8)
 

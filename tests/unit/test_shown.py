@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from asyncpg import Range
 
-from harvester.cli import shown
+from harvester import shown
 
 INSTANT = datetime(2026, 3, 4, 10, tzinfo=UTC)
 
@@ -73,13 +73,17 @@ def test_csv_is_read_again_as_it_was_written(capsys: pytest.CaptureFixture[str])
     rows: list[shown.Row] = [
         {"a": 'x, "y"\nz', "b": None, "c": ["f", "g"]},
         {"a": INSTANT, "b": timedelta(seconds=2), "c": True},
+        {"a": "x\ry", "b": "z\r\n", "c": "\r"},
     ]
     shown.write_csv(["a", "b", "c"], rows)
-    read = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    written = capsys.readouterr().out
+    assert written.startswith("a,b,c\n")
+    read = list(csv.reader(io.StringIO(written, newline="")))
     assert read == [
         ["a", "b", "c"],
         ['x, "y"\nz', "", '["f", "g"]'],
         ["2026-03-04T10:00:00+00:00", "2.0", "true"],
+        ["x\ry", "z\r\n", "\r"],
     ]
 
 

@@ -43,6 +43,11 @@ def share(part: timedelta, whole: timedelta) -> str:
     return f"{math.floor(part / whole * 1000) / 10:.4g} %"
 
 
+def instant(value: datetime, timespec: str = "seconds") -> str:
+    """An aware instant as people read it: "2026-03-04 10:00:00Z"."""
+    return value.isoformat(sep=" ", timespec=timespec).replace("+00:00", "Z")
+
+
 def console() -> Console:
     """Standard output; what goes into a pipe or a file is not folded to a terminal's width."""
     width = None if sys.stdout.isatty() else _WIDE
@@ -68,7 +73,7 @@ def cell(value: object) -> str:
     if isinstance(value, timedelta):
         return duration(value)
     if isinstance(value, datetime) and value.tzinfo:
-        return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
+        return instant(value)
     text = f"{value:.6g}" if isinstance(value, float) else _text(value)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -86,9 +91,16 @@ def write_json(rows: Iterable[Row]) -> None:
 
 def write_csv(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """A header and a line a row, as JSON has the values; null is empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(_Lines(), lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows([_text(row[name]) for name in columns] for row in rows)
+
+
+class _Lines:
+    """Standard output; csv ends a line by "\\r\\n", or it would leave a lone "\\r" unquoted."""
+
+    def write(self, line: str) -> None:
+        sys.stdout.write(line.removesuffix("\r\n") + "\n")
 
 
 def _text(value: object) -> str:
