@@ -169,7 +169,8 @@ class Client:
     def _check_quiet(self, request: _Request) -> None:
         """What one read was asked for is asked of all; a token call has its own patience."""
         left = self._quiet_until - self._clock.now()
-        if request.bearer and left > timedelta():
+        # More than was ever asked for: the clock was set back since.
+        if request.bearer and timedelta() < left <= LONGEST_QUIET:
             raise Throttled(f"{request}: not sent, for the platform asked for patience", left)
 
     def _count(self, outcome: str, began: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -28,6 +29,7 @@ __all__ = ["House", "Working", "instance", "opened", "run", "working"]
 EXTEND_EVERY = 20.0  # seconds; leases last three times as long
 SERVER_EVERY = 5.0  # seconds, at the embedded Postgres
 MEASURE_EVERY = 15.0  # seconds
+THREADS = 64  # made as they are needed
 PING_WITHIN = 30.0  # seconds, where no watchdog waits
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -40,6 +42,9 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
     what it cannot go on without.
     """
     clock = SystemClock()
+    # A name that does not resolve holds a thread for long; with the few of the loop's own it would
+    # hold up the others' names.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     metrics.RELOAD_SUCCESSFUL.set(1)
     metrics.RELOAD_SUCCESS_TIME.set(clock.now().timestamp())
     health, host, port = Health(clock), settings.web.host, settings.web.port

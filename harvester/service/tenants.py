@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 from harvester import metrics
+from harvester.auth.calls import LONGEST_CALL
 from harvester.config import Tenant
 from harvester.errors import StoreUnavailable
 from harvester.scheduler import Scheduler
@@ -16,8 +17,9 @@ from harvester.service.tenant import Working, working
 
 DRAIN = timedelta(seconds=30)
 """What runs at an end gets so long; what is lost then is pulled again."""
-FAREWELL = 5.0
-"""Seconds that the cancelled runs of a daemon get to end."""
+FAREWELL = LONGEST_CALL + 10
+"""Seconds that cancelled runs get to end. One that renews a token waits for the answer: without it
+the old refresh token may be spent, and nobody has the new one."""
 RELEASE = 5.0
 """Seconds to give a lease back; after a minute it ends by itself."""
 

@@ -30,7 +30,7 @@ from acceptance.stand_in import Service, placed
 from fix_postgres import Connection, Database, Postgres
 
 from harvester.embedded import cluster
-from harvester.service.tenants import DRAIN
+from harvester.service.tenants import DRAIN, FAREWELL, RELEASE
 from harvester.simulator.clock import RealClock
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
@@ -184,5 +184,6 @@ def seconds(key: str) -> timedelta:
 
 def test_systemd_has_more_patience_than_harvester() -> None:
     stop = timedelta(seconds=cluster._STOP_SECONDS)
-    assert seconds("TimeoutStopSec") > DRAIN + stop
+    farewell = timedelta(seconds=FAREWELL + RELEASE)
+    assert seconds("TimeoutStopSec") > DRAIN + farewell + stop
     assert seconds("TimeoutStartSec") > timedelta(seconds=cluster._PATIENCE_SECONDS)

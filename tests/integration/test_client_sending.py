@@ -70,6 +70,14 @@ async def test_what_one_read_was_asked_for_is_asked_of_all_but_of_no_login() -> 
         assert await talk.get("/y") == 1
 
 
+async def test_a_clock_that_is_set_back_makes_no_patience_longer() -> None:
+    async with talking(said(429, Retry_After="3600"), said(200, 1)) as talk:
+        with pytest.raises(Throttled):
+            await talk.get()
+        talk.clock._now -= timedelta(days=1)
+        assert await talk.get() == 1
+
+
 @pytest.mark.parametrize(
     ("status", "asked", "seconds"),
     [(429, "3600", 3600), (503, "3600", 3600), (429, MUCH_LATER, 7200), (429, "9" * 4000, 1e9)],

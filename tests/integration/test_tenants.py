@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from fix_platforms import Gate
 from fix_store import lock_waits
 from fix_tenants import ACME, GLOBEX, SOON, Shop, series
 from structlog.testing import capture_logs
 
+from harvester.auth.calls import LONGEST_CALL
 from harvester.config import Settings
 from harvester.errors import ConfigError
 from harvester.service import tenants as module
@@ -71,6 +73,23 @@ async def test_one_that_takes_long_to_end_holds_no_other_up(
     monkeypatch.setattr(module, "DRAIN", SOON)
     await shop.tenants.drain()
     await tick
+
+
+async def test_a_drain_keeps_the_token_that_is_on_its_way(shop: Shop) -> None:
+    assert module.FAREWELL > LONGEST_CALL
+    await shop.tenants.begin(shop.settings.tenants[0])
+    gate = Gate()
+    shop.fake.faults.add(Fault("POST ", gate, times=None))
+    tick = asyncio.create_task(shop.tenants.scheduler.tick(ACME))
+    await gate.arrived.wait()
+    with capture_logs() as told:
+        drain = asyncio.create_task(shop.tenants.drain())
+        while not any("cancelled" in each["event"] for each in told):
+            await asyncio.sleep(0.01)
+        gate.open.set()
+        await drain
+    await tick
+    assert await shop.house.pool.fetchval("select count(*) from vault.token") == 1
 
 
 async def test_a_change_that_fails_leaves_the_old_one_at_work(shop: Shop) -> None:
