@@ -27,6 +27,7 @@ HarvesterError
     └── StoreUnavailable          the database is away: stop pulling until it is back
 """
 
+import os
 from datetime import timedelta
 
 
@@ -48,31 +49,31 @@ class UserError(HarvesterError):
 class ConfigError(UserError):
     """The configuration is wrong."""
 
-    exit_code = 78  # EX_CONFIG
+    exit_code = os.EX_CONFIG
 
 
 class DatabaseError(UserError):
     """The database cannot be used: away, refused, or of another version."""
 
-    exit_code = 69  # EX_UNAVAILABLE
+    exit_code = os.EX_UNAVAILABLE
 
 
 class EmbeddedPostgresError(UserError):
     """The embedded Postgres cannot be used."""
 
-    exit_code = 69  # EX_UNAVAILABLE
+    exit_code = os.EX_UNAVAILABLE
 
 
 class AddressError(UserError):
     """The address to answer at cannot be had."""
 
-    exit_code = 69  # EX_UNAVAILABLE
+    exit_code = os.EX_UNAVAILABLE
 
 
 class AlreadyRunning(UserError):
     """Another harvester uses the state directory; it may be about to end."""
 
-    exit_code = 75  # EX_TEMPFAIL
+    exit_code = os.EX_TEMPFAIL
 
 
 class PlatformError(HarvesterError):

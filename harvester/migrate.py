@@ -28,6 +28,14 @@ _FAILURES = (
 )
 _LOCK = 0x6861727665737465  # "harveste": one migration of a database at a time
 
+_OWNER = (
+    "The role that harvester connects as must own the database; and either it has CREATEROLE, or "
+    "an administrator makes the readers' role first: CREATE ROLE harvester_reader NOLOGIN."
+)
+_READER = (
+    "Commands need the role that harvester run connects as; members of harvester_reader use psql."
+)
+
 _LEDGER = """
 create schema if not exists harvester_data;
 create table if not exists harvester_data.migration (
@@ -73,7 +81,7 @@ async def migrate(connection: asyncpg.Connection[Any]) -> list[str]:
     """
     _check_server(connection)
     known = await asyncio.to_thread(migrations)
-    with _told("migrated"):
+    with _told("migrated", _OWNER):
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         try:
             return await _apply_missing(connection, known)
@@ -88,7 +96,7 @@ async def pending(connection: Session) -> list[str]:
     """
     _check_server(connection)
     known = await asyncio.to_thread(migrations)
-    with _told("read"):
+    with _told("read", _READER):
         has_ledger = await connection.fetchval(_HAS_LEDGER)
         applied = await _check_ledger(connection, known) if has_ledger else 0
     return [migration.name for migration in known if migration.version > applied]
@@ -142,14 +150,10 @@ async def _apply(connection: asyncpg.Connection[Any], migration: Migration) -> N
 
 
 @contextmanager
-def _told(done: str) -> Iterator[None]:
+def _told(done: str, advice: str) -> Iterator[None]:
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
-        raise DatabaseError(
-            f"The database refused to be {done}: {error}. The role that harvester connects as "
-            "must own the database; and either it has CREATEROLE, or an administrator makes the "
-            "readers' role first: CREATE ROLE harvester_reader NOLOGIN."
-        ) from error
+        raise DatabaseError(f"The database refused to be {done}: {error}. {advice}") from error
     except _FAILURES as error:
         raise DatabaseError(f"The database could not be {done}: {error}") from error

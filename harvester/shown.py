@@ -33,7 +33,7 @@ def duration(value: timedelta | None) -> str:
         if (count := math.ceil(value / step)) < most:
             return f"{count} {unit}"
     hours = math.ceil(value / timedelta(hours=1))
-    return f"{hours} h" if hours < 48 else f"{math.ceil(hours / 24)} d"
+    return f"{hours} h" if hours < 100 else f"{math.ceil(hours / 24)} d"
 
 
 def share(part: timedelta, whole: timedelta) -> str:

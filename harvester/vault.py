@@ -10,6 +10,7 @@ others still open what they sealed.
 import base64
 import binascii
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -113,7 +115,7 @@ class KeyRing:
 
 def _private_content(path: Path) -> bytes:
     """The bytes of a file that nobody else may read. Raises OSError, ConfigError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         # Asked of the open file: between a look at the path and its opening it could be swapped.
         shared = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077
         if shared and not _is_credential(path):
@@ -125,6 +127,21 @@ def _private_content(path: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise ConfigError(f"{path}: too long for a key file")
     return content
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file open for reading. Raises OSError, also where it is a pipe: which may hang."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 def _is_credential(path: Path) -> bool:

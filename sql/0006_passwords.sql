@@ -7,7 +7,7 @@ create table vault.password (
     saved_at timestamptz not null
 );
 comment on table vault.password is
-    'sealed, as vault.token is; only of accounts whose configuration has none';
+    'sealed, as vault.token is; a password in the configuration goes before it';
 
 -- A logout forgets the tokens and leaves the row: a later login must have a higher generation than
 -- any that a running daemon knows.

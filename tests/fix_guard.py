@@ -21,6 +21,14 @@ def no_blocked_loop() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Shells start what runs in the background deaf to it, and programs pass that on to theirs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 async def loop_errors() -> AsyncIterator[LoopErrors]:
     """What the loop was told of since the last test. A test that means one takes it out of here."""

@@ -17,7 +17,7 @@ import structlog
 
 from harvester import metrics
 from harvester.auth.calls import in_time, to_its_end
-from harvester.auth.held import Account, Held, Trouble
+from harvester.auth.held import Account, Held, Trouble, renewable
 from harvester.auth.sealed import Vault, elsewhere
 from harvester.auth.standing import Standing
 from harvester.clock import Clock
@@ -154,14 +154,14 @@ class Keeper:
             if held and not held.due(now) and not _same(held.token, used):
                 return held  # from before a restart, or renewed by another instance
             if fence is None:
-                raise elsewhere(self._account)
+                raise elsewhere()
             token = await self._ask(held.token if held else None, now)
             held = Held(token, now, self._generation + 1)
             await self._vault.save(fence, held)
             return held
 
     async def _ask(self, last: Token | None, now: datetime) -> Token:
-        if last and _renewable(last, now):
+        if last and renewable(last, now):
             renewal = self._adapter.renew(self._exchange, last, now)
             try:
                 return await self._counted("refresh_token", renewal)
@@ -231,9 +231,3 @@ class Reads(Protocol):
 
 def _same(one: Token, other: Token | None) -> bool:
     return other is not None and one.access_token == other.access_token
-
-
-def _renewable(token: Token, now: datetime) -> bool:
-    if token.refresh_token is None:
-        return False
-    return token.refresh_expires_at is None or now < token.refresh_expires_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -17,6 +17,9 @@ PATIENCE = timedelta(seconds=30)
 """How long a renewal of another instance is waited for."""
 AGAIN = timedelta(milliseconds=500)
 
+Told = Callable[[], None]
+"""Called once, where another instance has to be waited for."""
+
 
 async def log_in(
     account: Account,
@@ -26,6 +29,7 @@ async def log_in(
     clock: Clock,
     *,
     keep_password: bool,
+    waits: Told,
 ) -> Token:
     """Log in once, and save the token as the account's newest; its password too, or none.
 
@@ -39,28 +43,31 @@ async def log_in(
         await vault.save_login(fence, held, account.credentials.password if keep_password else None)
         return token
 
-    async with _alone(account, vault, clock) as fence:
+    async with _alone(vault, clock, waits) as fence:
         return await to_its_end(obtained(fence))
 
 
-async def log_out(account: Account, vault: Vault, clock: Clock) -> bool:
+async def log_out(vault: Vault, clock: Clock, *, waits: Told) -> bool:
     """Erase the account's token and kept password; whether there was any.
 
     Raises TokenError where another instance is renewing it, and StoreUnavailable.
     """
-    async with _alone(account, vault, clock) as fence:
+    async with _alone(vault, clock, waits) as fence:
         return await vault.forget(fence)
 
 
 @asynccontextmanager
-async def _alone(account: Account, vault: Vault, clock: Clock) -> AsyncIterator[int]:
+async def _alone(vault: Vault, clock: Clock, waits: Told) -> AsyncIterator[int]:
     """The fence, waited for. Raises TokenError where another instance keeps it for too long."""
-    give_up = clock.now() + PATIENCE
+    begun, give_up = False, clock.now() + PATIENCE
     while True:
         async with vault.lease() as fence:
             if fence is not None:
                 yield fence
                 return
         if clock.now() >= give_up:
-            raise elsewhere(account)
+            raise elsewhere()
+        if not begun:
+            begun = True
+            waits()
         await clock.sleep_until(clock.now() + AGAIN)

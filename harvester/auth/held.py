@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from harvester.errors import CredentialRefused, PlatformError, Throttled
 from harvester.model import FOREVER, Credentials, Token
+
+if TYPE_CHECKING:
+    from harvester.store.tokens import SealedToken
 
 LARGEST_MARGIN = timedelta(minutes=5)
 """A token is renewed this long before its end, or in the last fifth of its life if that is less."""
@@ -29,7 +33,12 @@ class Account:
 
     @property
     def name(self) -> str:
-        return f"{self.tenant}/{self.credentials.user or '(client)'}"
+        return account_name(self.tenant, self.credentials.user)
+
+
+def account_name(tenant: str, user: str | None) -> str:
+    """As logs and commands name it; a user of None is the tenant's own client."""
+    return f"{tenant}/{user or '(client)'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +92,10 @@ class Trouble:
         if now < self.until:
             # The trace of each raise would be kept for as long as the error is.
             raise self.error.with_traceback(None)
+
+
+def renewable(token: Token | SealedToken, now: datetime) -> bool:
+    """Whether there is a refresh token, and not past its end."""
+    if token.refresh_token is None:
+        return False
+    return token.refresh_expires_at is None or now < token.refresh_expires_at

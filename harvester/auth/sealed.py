@@ -70,7 +70,7 @@ class Vault:
         """Save a person's login; from then on the account's kept password is this one, or none."""
         kept = None
         if password is not None:
-            sealed = self._ring.seal(password, self._context("password"))
+            sealed = self._seal(password, "password")
             kept = tokens.SealedPassword(sealed.key_id, sealed.data)
         row, account_id = self._sealed(held), self._account.account_id
         with self._told():
@@ -87,14 +87,14 @@ class Vault:
             yield
         except Fenced as error:
             # The account's fence: it says nothing of the tenant, which we may well hold.
-            raise elsewhere(self._account) from error
+            raise elsewhere() from error
 
     def _sealed(self, held: Held) -> tokens.SealedToken:
         token = held.token
-        access = self._ring.seal(token.access_token, self._context("access_token"))
+        access = self._seal(token.access_token, "access_token")
         refresh = None
         if token.refresh_token is not None:
-            refresh = self._ring.seal(token.refresh_token, self._context("refresh_token")).data
+            refresh = self._seal(token.refresh_token, "refresh_token").data
         return tokens.SealedToken(
             generation=held.generation,
             key_id=access.key_id,
@@ -111,17 +111,25 @@ class Vault:
             return None
         what = f"{self._account.name} kept {field}"
         try:
-            opened = self._ring.open(Sealed(key_id, data), self._context(field))
+            text = opened(self._ring, self._account, key_id, data, field)
         except SealBroken as error:
             self._failures.failing(what, "seal_broken", error=str(error))
             return None
         self._failures.well(what)
-        return opened
+        return text
 
-    def _context(self, field: str) -> Context:
-        account = self._account
-        return Context(account.deployment, account.tenant, account.credentials.user or "", field)
+    def _seal(self, text: str, field: str) -> Sealed:
+        return self._ring.seal(text, _context(self._account, field))
 
 
-def elsewhere(account: Account) -> TokenError:
-    return TokenError(f"{account.name} is being renewed by another instance", "held")
+def opened(ring: KeyRing, account: Account, key_id: str, data: bytes, field: str) -> str:
+    """What lies sealed in a field of an account's rows. Raises SealBroken."""
+    return ring.open(Sealed(key_id, data), _context(account, field))
+
+
+def _context(account: Account, field: str) -> Context:
+    return Context(account.deployment, account.tenant, account.credentials.user or "", field)
+
+
+def elsewhere() -> TokenError:
+    return TokenError("the account's token is being renewed by another instance", "held")

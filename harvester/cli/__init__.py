@@ -14,7 +14,6 @@ from harvester import logs
 from harvester.cli import accounts, check, gaps, keys, migrate, query, run, simulate, status
 from harvester.errors import DatabaseError, StoreUnavailable, UserError
 
-EX_USAGE = 64
 INTERRUPTED = 130  # as shells count the end by Ctrl-C
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -62,7 +61,7 @@ def _harvester(
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise typer.Exit(EX_USAGE)
+        raise typer.Exit(os.EX_USAGE)
     if context.invoked_subcommand != "run":
         logs.set_up(sys.stderr, level=logging.WARNING)
 
@@ -75,7 +74,7 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        _end(_usage(error), EX_USAGE)
+        _end(_usage(error), os.EX_USAGE)
     except UserError as error:
         _end(str(error), error.exit_code)
     except StoreUnavailable as error:  # gone again after it was reached

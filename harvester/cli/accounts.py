@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,11 +18,11 @@ from harvester import platforms, service, shown
 from harvester.auth import Account, by_hand
 from harvester.auth.sealed import Vault
 from harvester.cli.options import DEFAULT_CONFIG, ConfigFile, chosen, configured
-from harvester.client import Client
 from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
-from harvester.config.references import resolve
+from harvester.config.references import secret_file
 from harvester.errors import (
+    ConfigError,
     CredentialRefused,
     PlatformError,
     ServerFailed,
@@ -32,7 +32,10 @@ from harvester.errors import (
     UserError,
 )
 from harvester.model import Credentials, Token
-from harvester.store import catalog
+from harvester.service import House
+from harvester.service.database import exists
+from harvester.service.tenant import client_of
+from harvester.store import catalog, reports
 
 _TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="As it is configured.")]
 _User = Annotated[str, typer.Argument(metavar="USER", help="A user of it, as it is configured.")]
@@ -87,6 +90,9 @@ def login(
     This is for an account without a password in the configuration, and for one that its platform
     refused. The password is asked for and not shown, and it is sent once. A running daemon takes
     the token up by itself.
+
+    A database that is empty is made ready first; one that an older harvester made is left to
+    harvester migrate.
 
     \b
     Example: harvester login acme ana@acme.example --config config.toml
@@ -148,10 +154,10 @@ def _configured(config_file: Path, tenant: str, user: str) -> _Configured:
 def _password(account: _Configured, password_file: Path | None) -> str:
     """As a file says it, or as it is typed. Raises UserError."""
     if password_file is not None:
-        found, problems = resolve({"password": {"file": str(password_file)}}, Path())
-        for _, text in problems:
-            raise UserError(f"--password-file: {text}", os.EX_NOINPUT)
-        return str(found["password"].get_secret_value())
+        try:  # a pipe is waited for: the person who named it is there
+            return secret_file(password_file, "password", lambda path: path.open("rb"))
+        except ConfigError as error:
+            raise UserError(f"--password-file: {error}", os.EX_NOINPUT) from None
     if not sys.stdin.isatty():
         raise UserError(
             "There is no terminal to ask for the password on: give it with --password-file FILE.",
@@ -165,42 +171,57 @@ async def _log_in(wanted: _Configured, credentials: Credentials, keep: bool) -> 
     tenant = wanted.tenant
     adapter = platforms.adapter(tenant.platform)(tenant.options)
     async with (
-        _opened(wanted, credentials) as (account, vault, clock),
-        Client(
-            tenant.options.base_url,
-            clock,
-            tenant=tenant.name,
-            platform=tenant.platform,
-            concurrency=1,
-        ) as client,
+        _opened(wanted) as house,
+        client_of(tenant, house.clock, concurrency=1) as client,
     ):
+        tenant_id = await catalog.tenant(house.pool, tenant.name, tenant.platform)
+        account_id = await catalog.account(house.pool, tenant_id, wanted.user)
+        account, vault = _vault(wanted, house, account_id, credentials)
         with _told(account):
-            return await by_hand.log_in(account, adapter, client, vault, clock, keep_password=keep)
+            return await by_hand.log_in(
+                account, adapter, client, vault, house.clock, keep_password=keep, waits=_waits
+            )
 
 
 async def _log_out(wanted: _Configured) -> bool:
-    async with _opened(wanted, Credentials(wanted.user)) as (account, vault, clock):
+    if not await asyncio.to_thread(exists, wanted.settings):
+        return False
+    async with _opened(wanted) as house:
+        known = await reports.accounts(house.pool, [wanted.tenant.name])
+        account_id = known.get((wanted.tenant.name, wanted.user))
+        if account_id is None:
+            return False
+        account, vault = _vault(wanted, house, account_id, Credentials(wanted.user))
         with _told(account):
-            return await by_hand.log_out(account, vault, clock)
+            return await by_hand.log_out(vault, house.clock, waits=_waits)
 
 
-@asynccontextmanager
-async def _opened(
-    wanted: _Configured, credentials: Credentials
-) -> AsyncIterator[tuple[Account, Vault, SystemClock]]:
-    """The account in the daemon's own database, for an instance beside the daemon."""
-    settings, tenant, clock = wanted.settings, wanted.tenant, SystemClock()
-    async with service.opened(settings, clock, f"by hand {uuid4()}") as house:
-        tenant_id = await catalog.tenant(house.pool, tenant.name, tenant.platform)
-        account = Account(
-            account_id=await catalog.account(house.pool, tenant_id, wanted.user),
-            tenant=tenant.name,
-            platform=tenant.platform,
-            credentials=credentials,
-            deployment=settings.deployment,
-            owner=house.owner,
-        )
-        yield account, Vault(account, house.pool, house.ring), clock
+def _opened(wanted: _Configured) -> AbstractAsyncContextManager[House]:
+    """The daemon's own database, for an instance beside the daemon."""
+    owner = f"by hand {uuid4()}"
+    return service.opened(wanted.settings, SystemClock(), owner, upgrades=False)
+
+
+def _vault(
+    wanted: _Configured, house: House, account_id: int, credentials: Credentials
+) -> tuple[Account, Vault]:
+    account = Account(
+        account_id=account_id,
+        tenant=wanted.tenant.name,
+        platform=wanted.tenant.platform,
+        credentials=credentials,
+        deployment=house.deployment,
+        owner=house.owner,
+    )
+    return account, Vault(account, house.pool, house.ring)
+
+
+def _waits() -> None:
+    patience = by_hand.PATIENCE.total_seconds()
+    typer.echo(
+        f"Another instance has the account in hand just now; waiting for up to {patience:.0f} s.",
+        err=True,
+    )
 
 
 @contextmanager

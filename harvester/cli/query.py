@@ -1,6 +1,7 @@
 """The user's cookbook, run from the command line."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import asyncpg
@@ -47,11 +48,15 @@ def query(
     one_form(as_json, as_csv)
     queries = cookbook()
     if name is None:
-        titles = [(each, found.title) for each, found in queries.items()]
-        shown.console().print(shown.table(titles, "query", "what it tells"))
+        titles = [{"query": each, "title": found.title} for each, found in queries.items()]
+        _print(("query", "title"), titles, as_json, as_csv)
         return
     chosen(name, queries, what="query", hint="NAME")
     columns, rows = asyncio.run(_answer(config.load(config_file), queries[name].text))
+    _print(columns, rows, as_json, as_csv)
+
+
+def _print(columns: Columns, rows: Sequence[shown.Row], as_json: bool, as_csv: bool) -> None:
     if as_json:
         shown.write_json(rows)
     elif as_csv:

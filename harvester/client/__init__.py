@@ -5,6 +5,7 @@ request by its method, host and path alone: no token, password or body is in any
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,7 +64,8 @@ class _Request:
     bearer: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return printable(f"{self.method} {self.url.host}{self.url.raw_path}")
+        port = f":{self.url.explicit_port}" if self.url.explicit_port else ""
+        return printable(f"{self.method} {self.url.host}{port}{self.url.raw_path}")
 
 
 class Client:
@@ -187,9 +189,7 @@ class Client:
                 self._refuse(request, response)
                 return _json(request, response, await self._body(request, response))
         except (aiohttp.ClientError, OSError) as error:
-            # The words of the others may hold the URL with its query.
-            spoken = isinstance(error, aiohttp.ClientOSError)
-            why = printable(str(error)) if spoken else type(error).__name__
+            why = _why(error)
         # Raised out here, or the library's error would hang on ours with the request's headers.
         raise Unreachable(f"{request}: {why}")
 
@@ -221,6 +221,18 @@ class Client:
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+
+def _why(error: aiohttp.ClientError | OSError) -> str:
+    if not isinstance(error, aiohttp.ClientOSError):
+        return type(error).__name__  # its words may hold the URL with its query
+    if isinstance(error, aiohttp.ClientSSLError):
+        return printable(str(error))
+    number = error.errno or 0
+    # asyncio's words name the address once more. Those of a name server have a negative number.
+    words = printable((os.strerror(number) if number > 0 else error.strerror) or str(error))
+    connecting = isinstance(error, aiohttp.ClientConnectorError)
+    return f"cannot be reached: {words}" if connecting else words
 
 
 def _session(*, force_close: bool) -> aiohttp.ClientSession:

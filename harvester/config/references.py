@@ -1,12 +1,15 @@
 """Secrets by reference: the tables `{ file = "…" }`, `{ env = "…" }`, `{ credential = "…" }`."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import SecretStr
 
 from harvester.config.tree import Location, Problem, Tree
 from harvester.errors import ConfigError
+from harvester.vault import open_regular
 
 KINDS = ("file", "env", "credential")
 KEY_FILE = ("key_file",)
@@ -55,7 +58,7 @@ def _resolved(node: object, at: Location, folder: Path, problems: list[Problem])
             return _meant(at, *found, folder)
         except ConfigError as error:
             problems.append((at, str(error)))
-            return "" if at == KEY_FILE else SecretStr("")
+            return None if at == KEY_FILE else SecretStr("")
     if isinstance(node, dict):
         return {key: _resolved(each, (*at, key), folder, problems) for key, each in node.items()}
     if isinstance(node, list):
@@ -79,13 +82,26 @@ def _secret(kind: str, name: str, folder: Path) -> str:
         what, text = f"the environment variable {name}", os.environ.get(name)
         if text is None:
             raise ConfigError(f"{what} is not set; set it where harvester is started")
-    else:
-        path = folder / Path(name) if kind == "file" else _credential(name)
-        what, text = f"the secret file {path}", _text(path)
-    secret = text.removesuffix("\n").removesuffix("\r")
-    if not secret:
-        raise ConfigError(f"{what} is empty; put the secret into it")
-    return secret
+        return _bare(text, what, "secret")
+    return secret_file(folder / Path(name) if kind == "file" else _credential(name))
+
+
+def secret_file(
+    path: Path, word: str = "secret", opened: Callable[[Path], BinaryIO] = open_regular
+) -> str:
+    """What a file holds, without one newline at its end. `word` is what errors call it.
+
+    Raises ConfigError with a sentence.
+    """
+    what = f"the {word} file {path}"
+    return _bare(_text(path, what, word, opened), what, word)
+
+
+def _bare(text: str, what: str, word: str) -> str:
+    bare = text.removesuffix("\n").removesuffix("\r")
+    if not bare:
+        raise ConfigError(f"{what} is empty; put the {word} into it")
+    return bare
 
 
 def _credential(name: str) -> Path:
@@ -100,10 +116,9 @@ def _credential(name: str) -> Path:
     return Path(folder, name).absolute()
 
 
-def _text(path: Path) -> str:
-    what = f"the secret file {path}"
+def _text(path: Path, what: str, word: str, opened: Callable[[Path], BinaryIO]) -> str:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{what} does not exist; create it, or mend the path") from None
@@ -114,7 +129,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{what} cannot be read: {error.strerror}") from None
     if len(content) > MOST_BYTES:
-        raise ConfigError(f"{what} is too long for a secret")
+        raise ConfigError(f"{what} is too long for a {word}")
     try:
         return content.decode()
     except UnicodeDecodeError:  # its own text would quote the secret's bytes

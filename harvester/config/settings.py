@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from harvester.platforms.base import Options, Secret
 # Digits are limited so that no sum leaves the years that a datetime knows.
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9_-]{1,40}")
+_ELSEWHERE = {"host", "hostaddr", "port", "service"}
 _PASSWORD_IN_DSN = re.compile(r"//[^@]*:[^@]*@|[?&](ssl)?password=", re.IGNORECASE)
 
 
@@ -79,13 +80,30 @@ def _dsn(value: str) -> str:
         parts.port  # noqa: B018  asking is what checks it
     except ValueError:
         raise ValueError("takes a port from 1 to 65535") from None
-    _host(parts.hostname or "")
+    _one_host(parts)
     return value
+
+
+def _one_host(parts: SplitResult) -> None:
+    """It decides about TLS, so nothing else may lead the connection to another one."""
+    try:
+        names = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    except ValueError:
+        raise ValueError("takes name=value behind the ?, with & between two") from None
+    if "," in parts.netloc or parts.netloc.count("@") > 1 or _ELSEWHERE & names.keys():
+        raise ValueError("takes one host, before the path: postgresql://user@host:port/database")
+    _host(parts.hostname or "")
 
 
 def _host(value: str) -> str:
     if not is_host(value):
         raise ValueError("takes a host such as db.example or 127.0.0.1")
+    return value
+
+
+def _named(value: object) -> object:
+    if value == "":
+        raise ValueError("takes a path; to leave it to harvester, leave the key out")
     return value
 
 
@@ -101,7 +119,7 @@ def _repeated(values: Iterable[str]) -> str:
 
 
 Duration = Annotated[timedelta, PlainValidator(_duration)]
-Placed = Annotated[Path, AfterValidator(_placed)]
+Placed = Annotated[Path, BeforeValidator(_named), AfterValidator(_placed)]
 """A path; in the file it is relative to the file's own folder."""
 Text = Annotated[str, Field(min_length=1)]
 
@@ -165,6 +183,11 @@ class Settings(_Table):
     database: Database = Database()
     web: Web = Web()
     tenants: tuple[Tenant, ...] = Field(alias="tenant")
+
+    @property
+    def keys(self) -> Path:
+        """The key file, configured or the state directory's own."""
+        return self.key_file or self.state_directory / "keys"
 
     @model_validator(mode="after")
     def _each_tenant_once(self) -> Self:

@@ -1,10 +1,10 @@
 """What every address in a configuration must be, whatever the platform: TLS, save on loopback."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from harvester.config.tree import Location, Problem, Tree
+from harvester.store.pool import is_loopback
 
 
 def misplaced(tree: Tree) -> Iterator[Problem]:
@@ -33,7 +33,7 @@ def _wrong(url: str) -> str | None:
         return "takes an address such as https://api.example.com"
     if "@" in parts.netloc:
         return "must not hold a user or a password"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return "plain http would show tokens to the network; use https (http is for loopback only)"
     return None
 
@@ -45,10 +45,3 @@ def is_host(name: str) -> bool:
     except UnicodeError:
         return False
     return "\0" not in name
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -33,7 +33,7 @@ from (select distinct on (tenant, device) *
       where quantity is not null and (value is not null or text is not null)
       order by tenant, device, ts desc, quantity in ('rssi', 'snr'), channel) one_a_device
 order by ts desc, tenant, device
-limit 8
+limit 5
 """
 
 

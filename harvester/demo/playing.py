@@ -94,10 +94,10 @@ async def _watch(stage: Stage) -> None:
 def _tell_ways_in(stage: Stage) -> None:
     """Not in the picture: lines that are to be copied stay whole, whatever the terminal's width."""
     queries = cookbook()
-    typer.echo(f"\nLook inside:\n\n    {stage.psql}\n\nand there ask for\n")
+    typer.echo(f"\nMetrics: {stage.metrics_url}\nLog:     {stage.log}")
+    typer.echo(f"\nLook inside, in this folder, and there try these:\n\n    {stage.psql}")
     for name in QUERIES:
-        typer.echo(f"    {queries[name].title}\n    \\i {_near(queries[name].path)}\n")
-    typer.echo(f"Metrics: {stage.metrics_url}\nLog:     {stage.log}")
+        typer.echo(f"    \\i {_near(queries[name].path)}")
 
 
 def _near(path: Path) -> Path:

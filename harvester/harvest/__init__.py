@@ -74,6 +74,8 @@ class Harvest:
             if tick.is_over:
                 return False
         self._begin_after = 0
+        if not tick.in_common:
+            self._failures.well(tick.all_feeds)
         if done:
             await feeds.succeeded(self._pool, lease, STREAM, now)
         return done

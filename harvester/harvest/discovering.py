@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester import channels
+from harvester.auth.held import account_name
 from harvester.errors import PlatformError
 from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
@@ -41,7 +42,7 @@ class Discovering:
         return well
 
     async def _ask(self, seat: Seat, lease: Lease, now: datetime) -> bool:
-        what = f"{self._work.tenant}/{seat.credentials.user or '(client)'} discovery"
+        what = f"{account_name(self._work.tenant, seat.credentials.user)} discovery"
         try:
             found = [f async for f in self._work.platform.discover(seat.api, seat.credentials)]
         except PlatformError as error:

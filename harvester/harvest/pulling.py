@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from harvester.errors import (
     StoreUnavailable,
     TokenError,
     TooLarge,
+    TransientError,
     Truncated,
 )
 from harvester.harvest.work import STREAM, Seat, Work
@@ -40,6 +41,9 @@ BATCH = 20_000
 _THIS_WINDOW = (Malformed, TooLarge, Truncated, RequestRefused)
 """What costs a window, while the feed's other windows may still be had."""
 
+_IN_COMMON = (TransientError, TokenError)
+"""What the platform or an account suffers from, and with it many feeds."""
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -56,6 +60,12 @@ class Tick:
     deadline: datetime
     stopping: asyncio.Event
     failures: Failures
+    in_common: set[str] = field(default_factory=set)
+    """Why feeds failed where it is no feed's own: told once, not for each of a thousand."""
+
+    @property
+    def all_feeds(self) -> str:
+        return f"{self.work.tenant} feeds"
 
     @property
     def is_over(self) -> bool:
@@ -193,7 +203,11 @@ class Pulling:
 
     async def _tell(self, error: Exception) -> None:
         reason = error.reason if isinstance(error, PlatformError) else "unexpected"
-        self._tick.failures.failing(self._name, reason, error=str(error))
+        what = self._name
+        if isinstance(error, _IN_COMMON):
+            what = self._tick.all_feeds
+            self._tick.in_common.add(reason)
+        self._tick.failures.failing(what, reason, error=str(error))
         await feeds.failed(
             self._tick.pool,
             self._tick.lease,

@@ -65,8 +65,12 @@ async def reading(settings: Settings) -> AsyncIterator[Pool]:
         async with pool.acquire() as connection:
             missing = await pending(connection)
         if missing:
-            raise DatabaseError(
-                f"The database is not migrated: it lacks {', '.join(missing)}. "
-                "Run harvester migrate; harvester run does it too."
-            )
+            raise not_migrated(missing)
         yield pool
+
+
+def not_migrated(missing: list[str]) -> DatabaseError:
+    return DatabaseError(
+        f"The database is not migrated: it lacks {', '.join(missing)}. "
+        "Run harvester migrate; harvester run does it too."
+    )

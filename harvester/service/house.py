@@ -6,21 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from harvester import embedded
 from harvester.clock import Clock
 from harvester.config import Settings
-from harvester.migrate import migrate
-from harvester.service.database import reached
+from harvester.migrate import migrate, migrations, pending
+from harvester.service.database import not_migrated, reached
 from harvester.service.presence import Presence
 from harvester.store.partitions import Partitions
 from harvester.store.pool import connected, open_pool
 from harvester.vault import KeyRing
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from harvester.store.pool import Pool
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -41,11 +43,19 @@ class House:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[House]:
-    """The keys and the migrated database, without anything at work yet. Raises UserError."""
+async def opened(
+    settings: Settings, clock: Clock, owner: str, *, upgrades: bool = True
+) -> AsyncIterator[House]:
+    """The keys and the migrated database, without anything at work yet. Raises UserError.
+
+    Where it shall not be upgraded, an older database is refused; an empty one is migrated all
+    the same.
+    """
     ring = await asyncio.to_thread(_ring, settings)
     async with reached(settings) as login:
         async with connected(login.dsn, login.password) as connection:
+            if not upgrades:
+                await _refuse_older(connection)
             applied = await migrate(connection)
         _log.info("database ready", dsn=login.dsn, migrated=len(applied))
         async with open_pool(login.dsn, login.password) as pool:
@@ -61,12 +71,18 @@ async def opened(settings: Settings, clock: Clock, owner: str) -> AsyncIterator[
             )
 
 
+async def _refuse_older(connection: asyncpg.Connection[Any]) -> None:
+    """Under a daemon of an older program, nobody else may change the tables."""
+    missing, known = await pending(connection), await asyncio.to_thread(migrations)
+    if 0 < len(missing) < len(known):
+        raise not_migrated(missing)
+
+
 def _ring(settings: Settings) -> KeyRing:
     """The configured keys, which must be there, or the state directory's own."""
     if settings.key_file:
-        return KeyRing.load(settings.key_file)
-    key_file = settings.state_directory / "keys"
-    ring, made = KeyRing.load_or_create(key_file)
+        return KeyRing.load(settings.keys)
+    ring, made = KeyRing.load_or_create(settings.keys)
     if made:
-        _log.info("made a key file; who loses it must log in again", file=str(key_file))
+        _log.info("made a key file; who loses it must log in again", file=str(settings.keys))
     return ring

@@ -49,7 +49,7 @@ class Reload:
             metrics.RELOAD_SUCCESS_TIME.set(self.clock.now().timestamp())
             _log.info("reloaded")
         else:
-            _log.error("reload failed; what is told above stays as it was")
+            _log.error("reload failed; what could not be applied stays as it was")
         return well
 
     async def _read(self) -> Settings | None:

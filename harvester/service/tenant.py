@@ -12,6 +12,7 @@ import structlog
 from harvester import auth, metrics, platforms
 from harvester.auth import Account, AccountApi, Keeper
 from harvester.client import Client
+from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Fenced, StoreError, StoreUnavailable
 from harvester.harvest import STREAM, Harvest, Seat, Work
@@ -174,7 +175,7 @@ class Working:
     async def _begin(self, lease: leases.Lease) -> Harvest:
         settings, house = self.settings, self._house
         platform = platforms.adapter(settings.platform)(settings.options)
-        people = _credentials(settings, platform)
+        people = credentials_of(settings, platform)
         ids = await catalog.accounts(house.pool, lease, [each.user for each in people])
         work = Work(
             tenant=settings.name,
@@ -206,14 +207,7 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
     tenant_id = await catalog.tenant(house.pool, settings.name, settings.platform)
     reasons = (*auth.REASONS, *platforms.adapter(settings.platform).token_reasons)
     metrics.expect(settings.name, settings.platform, reasons)
-    client = Client(
-        settings.options.base_url,
-        house.clock,
-        tenant=settings.name,
-        platform=settings.platform,
-        concurrency=REQUESTS_AT_ONCE,
-    )
-    async with client:
+    async with client_of(settings, house.clock, concurrency=REQUESTS_AT_ONCE) as client:
         tenant = Working(house, settings, tenant_id, client)
         try:
             yield tenant
@@ -221,7 +215,18 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
             tenant.leave()
 
 
-def _credentials(settings: Tenant, platform: Platform) -> list[Credentials]:
+def client_of(settings: Tenant, clock: Clock, *, concurrency: int) -> Client:
+    """The tenant's way to its platform, to be entered."""
+    return Client(
+        settings.options.base_url,
+        clock,
+        tenant=settings.name,
+        platform=settings.platform,
+        concurrency=concurrency,
+    )
+
+
+def credentials_of(settings: Tenant, platform: Platform) -> list[Credentials]:
     """The users as configured, then the tenant's own client where it has one."""
     users = [
         Credentials(each.user, each.password.get_secret_value() if each.password else None)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -126,9 +127,16 @@ def _ssl(dsn: str) -> Literal[False, "require"] | None:
     parts = urlsplit(dsn)
     if "sslmode" in parse_qs(parts.query):
         return None
-    host = parts.hostname or ""
-    local = not host or host == "localhost" or host.startswith("127.") or host == "::1"
-    return False if local else "require"
+    # Without a host asyncpg follows PGHOST, wherever it leads. A socket file takes no TLS anyway.
+    return False if is_loopback(parts.hostname or "") else "require"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on this machine; of names only "localhost" is trusted."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _first_line(error: BaseException) -> str:

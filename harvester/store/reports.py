@@ -41,7 +41,8 @@ join unnest($1::text[], $2::interval[]) as asked(tenant, edge) on asked.tenant =
 where g.until > coalesce($3, '-infinity'::timestamptz)
   and g.since < coalesce($4, 'infinity'::timestamptz)
   and g.kind = coalesce($5, g.kind)
-  and not (g.kind = 'missing' and g.until = now() and g.until - g.since <= asked.edge)
+  and not (g.reason in ('not pulled yet', 'no account sees it')
+           and g.until = now() and g.until - g.since <= asked.edge)
 order by lasts desc, g.tenant, g.stream, g.feed, g.since
 limit $6
 """
@@ -87,8 +88,9 @@ async def gaps(
 ) -> list[dict[str, Any]]:
     """Rows of the view `harvester.gaps` that reach into the span, the widest first.
 
-    `edges` names the tenants. What is missing up to now and no wider than a tenant's edge is its
-    live edge, and left out. `found` is how many there are without the limit.
+    `edges` names the tenants. What is not pulled yet, up to now and no wider than a tenant's edge,
+    is its live edge, and left out; what could not be pulled is none. `found` is how many there are
+    without the limit.
     """
     with translated():
         rows = await pool.fetch(_GAPS, list(edges), list(edges.values()), *span, kind, limit)

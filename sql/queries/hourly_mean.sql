@@ -1,8 +1,8 @@
 -- One quantity, hour by hour, over the last day: mean, least, greatest, and of how many readings.
 select tenant,
-       device,
+       coalesce(device_name, device) as device,
        date_trunc('hour', ts) as hour,
-       avg(value) as mean,
+       round(avg(value)::numeric, 2) as mean,
        min(value) as least,
        max(value) as greatest,
        count(value) as readings,
@@ -10,5 +10,5 @@ select tenant,
 from harvester.readings
 where quantity = 'temperature'
   and ts >= now() - interval '1 day'
-group by tenant, device, hour, unit
+group by tenant, coalesce(device_name, device), hour, unit
 order by tenant, device, hour;

@@ -138,6 +138,41 @@ async def test_an_account_without_a_token_or_a_password_cannot_work(stand: Stand
     assert (state, "harvester login acme ana@acme.example" in told) == ("wrong", True)
 
 
+@pytest.mark.parametrize(
+    ("spoiled", "refused", "told"),
+    [
+        ("set expires_at = now(), refresh_token = null", False, "has expired"),
+        ("set expires_at = now(), refresh_expires_at = now()", False, "has expired"),
+        ("set refresh_token = null", True, "is refused"),
+    ],
+)
+async def test_a_token_that_ended_and_cannot_be_renewed_is_wrong(
+    stand: Stand, spoiled: str, refused: bool, told: str
+) -> None:
+    await stand.harvested()
+    text = stand.path.read_text()
+    stand.path.write_text(text.replace('password = { file = "ana@acme.example" }', "", 1))
+    async with stand.database.connected() as connection:
+        await connection.execute(" ".join(("update vault.token", spoiled)))
+    if refused:
+        stand.fake.faults.add(Fault("GET ", refuse(401), times=None))
+    ended = await harvester("check", "--json", config=stand.path)
+    accounts = states(ended.out, "account")
+    state, words = accounts.pop("acme/ana@acme.example")
+    assert (ended.code, state, told in words) == (EX_NOPERM, "wrong", True), words
+    assert "harvester login acme ana@acme.example" in words
+    assert {state for state, _ in accounts.values()} == {"unknown"}, "theirs are configured"
+
+
+async def test_a_read_that_is_refused_is_told_as_such(stand: Stand) -> None:
+    await stand.harvested()
+    stand.fake.faults.add(Fault("GET /v1.0/admin", refuse(400), times=None))
+    ended = await harvester("check", "--json", config=stand.path)
+    state, told = states(ended.out, "account")["acme/(client)"]
+    assert (ended.code, state, "400" in told) == (EX_NOPERM, "wrong", True)
+    assert "not understood" not in told
+
+
 async def test_a_key_file_that_opens_nothing_is_wrong(stand: Stand) -> None:
     await stand.harvested()
     made = await harvester("keys", "generate", stand.path.with_name("other"))
@@ -224,13 +259,33 @@ async def test_a_newer_database_is_refused_by_every_command(
     assert "Install the newer harvester" in ended.out + ended.err
 
 
-async def test_an_older_database_is_checked_and_migrated(
-    database: Database, tmp_path: Path
-) -> None:
+async def older(database: Database) -> None:
+    """As a program without the sixth file leaves it."""
     async with database.connected() as connection:
         await connection.execute("drop table vault.password")
         await connection.execute("delete from harvester_data.migration where version > 5")
         await connection.execute("alter table vault.token alter access_token set not null")
+
+
+@pytest.mark.parametrize("command", ["login", "logout"])
+async def test_an_older_database_is_not_migrated_under_a_daemon_by_a_login(
+    stand: Stand, command: str
+) -> None:
+    await older(stand.database)
+    typed = stand.path.with_name("typed")
+    typed.write_text("hunter2")
+    words: list[str | Path] = ["--password-file", typed] if command == "login" else []
+    ended = await harvester(command, "acme", "ana@acme.example", *words, config=stand.path)
+    assert (ended.code, "Run harvester migrate" in ended.err) == (EX_UNAVAILABLE, True), ended.err
+    async with stand.database.connected() as connection:
+        applied = await connection.fetchval("select max(version) from harvester_data.migration")
+    assert (applied, stand.fake.token_calls.total()) == (5, 0)
+
+
+async def test_an_older_database_is_checked_and_migrated(
+    database: Database, tmp_path: Path
+) -> None:
+    await older(database)
     path = await asyncio.to_thread(configured, tmp_path, database, "acme")
     ended = await harvester("check", "--json", config=path)
     [(state, told)] = states(ended.out, "database").values()

@@ -135,7 +135,12 @@ async def test_a_gap_up_to_now_that_is_wider_than_two_intervals_is_no_edge(
         path = await asyncio.to_thread(configured, tmp_path, database, site.name, interval=interval)
         rows = (await harvester("gaps", "--json", config=path)).json
         assert (rows == []) is edge
+        await feeds.failed(site.pool, site.lease, feed_id, "503", T0)
+        assert (await harvester("gaps", "--json", config=path)).json, "what fails is no edge"
         await site.pool.execute("update harvester_data.coverage set pulled = '{}'")
+        await site.pool.execute(
+            "update harvester_data.feed set failure = null, failing_since = null"
+        )
 
 
 @pytest.mark.parametrize(
@@ -239,3 +244,12 @@ async def test_an_embedded_database_that_was_never_made_is_not_made_to_be_read(
     assert ended.code == EX_UNAVAILABLE
     assert "not made yet; harvester run makes it" in ended.err
     assert not (tmp_path / "state").exists()
+
+
+async def test_the_queries_are_listed_in_every_form(path: Path) -> None:
+    listed = await harvester("query", "--json", config=path)
+    names = [each["query"] for each in listed.json]
+    assert names == sorted(each.stem for each in QUERIES.glob("*.sql"))
+    ended = await harvester("query", "--csv", config=path)
+    rows = list(csv.DictReader(io.StringIO(ended.out)))
+    assert rows == listed.json and all(each["title"] for each in rows)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harvester import config
-from harvester.cli import probing
+from harvester.cli.check import probing
 from harvester.clock import SystemClock
 from harvester.simulator.mydevices import FakeMydevices
 

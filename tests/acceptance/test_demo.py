@@ -22,7 +22,7 @@ from harvester.store.cookbook import cookbook
 DEMO = (sys.executable, "-m", "harvester.demo")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 CTRL_C = b"\x03"
-TITLES = [query.title for query in cookbook().values()]
+NAMES = [*cookbook()]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ async def test_the_lines_it_prints_lead_into_the_database_and_to_the_metrics(
         said = await said_until(process, "globex: ")
         [psql] = re.findall(r"^ +(PGPASSFILE=.*)$", said, re.M)
         queries = re.findall(r"\\i (\S+)$", said, re.M)
-        assert len(queries) == sum(title in said for title in TITLES) == 3
+        assert len(queries) == sum(f"{name}.sql" in said for name in NAMES) == 3
         for query in queries:
             code, out = await shell(f"{psql} -v ON_ERROR_STOP=1 -f {query}")
             assert (code, "(0 rows)" in out, "globex" in out) == (0, False, True), out

@@ -35,6 +35,10 @@ from harvester.simulator.world import World
 
 EX_USAGE, EX_NOINPUT, EX_UNAVAILABLE, EX_CANTCREAT, EX_TEMPFAIL, EX_NOPERM = 64, 66, 69, 73, 75, 77
 ACCOUNTS, FAILURES = "harvester_accounts", "harvester_token_failures_total"
+COUNTS = {
+    "tenant": "select count(*) from harvester_data.tenant",
+    "account": "select count(*) from harvester_data.account",
+}
 WRONG = "wr&ng pässword"
 CONFIG = """
 state_directory = "state"
@@ -251,7 +255,11 @@ async def test_ctrl_c_at_the_prompt_ends_it(site: Site) -> None:
         (lambda s: ["acme", s.user], EX_USAGE, "--password-file FILE"),
         (lambda s: ["acme", s.user, "--password-file", s.folder], EX_NOINPUT, "is a directory"),
         (lambda s: ["acme", s.user, "--password-file", "/dev/null"], EX_NOINPUT, "is empty"),
-        (lambda s: ["acme", s.user, "--password-file", "gone"], EX_NOINPUT, "does not exist"),
+        (
+            lambda s: ["acme", s.user, "--password-file", "gone"],
+            EX_NOINPUT,
+            "the password file gone",
+        ),
     ],
 )
 async def test_a_mistake_is_told_in_one_sentence(
@@ -260,6 +268,30 @@ async def test_a_mistake_is_told_in_one_sentence(
     ended, said = await site.harvester("login", *arguments(site), "--config", site.config_file)
     assert (ended, words in said, said.count("\n")) == (code, True, 1), said
     assert site.fake.token_calls.total() == 0
+
+
+async def test_a_password_comes_through_a_pipe(site: Site) -> None:
+    process = await asyncio.create_subprocess_exec(
+        HARVESTER, *site.of("login"), "--password-file", "/dev/stdin", stdin=PIPE, stdout=PIPE
+    )
+    said, _ = await process.communicate(f"{site.password}\n".encode())
+    assert (process.returncode, b"is logged in" in said) == (0, True), said
+
+
+async def test_a_logout_of_who_was_never_here_leaves_no_rows(site: Site) -> None:
+    code, said = await site.harvester(*site.of("logout"))
+    assert (code, "neither token nor password was kept" in said) == (0, True), said
+    for table in ("tenant", "account"):
+        assert await site.pool.fetchval(COUNTS[table]) == 0
+
+
+async def test_a_login_that_waits_for_another_instance_says_so(site: Site) -> None:
+    assert (await site.login())[0] == 0
+    await site.pool.execute(
+        "update harvester_data.account_lease set until = now() + interval '2 s'"
+    )
+    code, said = await site.login()
+    assert (code, said.count("Another instance has the account in hand")) == (0, 1), said
 
 
 async def test_a_platform_in_trouble_is_told_and_nothing_changes(site: Site) -> None:

@@ -42,8 +42,18 @@ async def person(stage: Stage, password: str | None = None) -> tuple[Account, Va
 async def log_in(stage: Stage, password: str | None = None, *, keep: bool = False) -> Token:
     account, vault = await person(stage, password)
     return await by_hand.log_in(
-        account, stage.adapter, stage.client, vault, stage.clock, keep_password=keep
+        account,
+        stage.adapter,
+        stage.client,
+        vault,
+        stage.clock,
+        keep_password=keep,
+        waits=unlooked_for,
     )
+
+
+def unlooked_for() -> None:
+    pytest.fail("nobody has to be waited for")
 
 
 async def others_vault(stage: Stage) -> Vault:
@@ -65,8 +75,8 @@ class Watched(HandClock):
 
 
 async def log_out(stage: Stage) -> bool:
-    account, vault = await person(stage)
-    return await by_hand.log_out(account, vault, stage.clock)
+    _, vault = await person(stage)
+    return await by_hand.log_out(vault, stage.clock, waits=unlooked_for)
 
 
 def without_password(stage: Stage) -> Credentials:
@@ -225,22 +235,26 @@ async def test_a_daemon_that_holds_the_token_uses_it_after_a_logout_until_it_end
 
 
 async def test_a_renewal_of_another_instance_is_waited_for(stage: Stage) -> None:
-    account, vault = await person(stage)
-    clock, other = Watched(NOW), await others_vault(stage)
+    _, vault = await person(stage)
+    clock, other, told = Watched(NOW), await others_vault(stage), list[str]()
     async with other.lease():
-        asking = asyncio.create_task(by_hand.log_out(account, vault, clock))
+        asking = asyncio.create_task(
+            by_hand.log_out(vault, clock, waits=lambda: told.append("waits"))
+        )
         await clock.asleep.wait()
+        assert told == ["waits"]
         await other.save(1, Held(Token("x"), NOW, 1))
     clock.advance(by_hand.AGAIN)
     assert await asking
 
 
 async def test_the_wait_for_another_instance_has_an_end(stage: Stage) -> None:
-    account, vault = await person(stage)
-    clock = LeapClock(NOW)
+    _, vault = await person(stage)
+    clock, told = LeapClock(NOW), list[str]()
     async with (await others_vault(stage)).lease():
         with pytest.raises(TokenError, match="being renewed by another instance"):
-            await by_hand.log_out(account, vault, clock)
+            await by_hand.log_out(vault, clock, waits=lambda: told.append("waits"))
+    assert told == ["waits"]
     assert clock.now() - NOW == by_hand.PATIENCE
 
 

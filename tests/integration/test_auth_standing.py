@@ -71,7 +71,13 @@ async def test_a_refused_account_is_quarantined_until_somebody_logs_in(stage: St
     account = await stage.account_of(login(stage.ana), owner="person")
     vault = Vault(account, stage.pool, stage.ring)
     await by_hand.log_in(
-        account, stage.adapter, stage.client, vault, stage.clock, keep_password=False
+        account,
+        stage.adapter,
+        stage.client,
+        vault,
+        stage.clock,
+        keep_password=False,
+        waits=lambda: None,
     )
     stage.clock.advance(LOOK_EVERY)
     assert await keeper.token() == await other.token()

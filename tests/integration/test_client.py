@@ -8,8 +8,10 @@ import math
 import pytest
 from aiohttp import web
 from exchanged import BEARER, Answer, cut, raw, said, talking
+from yarl import URL
 
 from harvester import metrics
+from harvester.client import Client
 from harvester.errors import (
     Forbidden,
     Malformed,
@@ -184,3 +186,14 @@ async def test_an_exchange_that_is_given_up_counts_as_one_that_ended() -> None:
         asking.cancel()
         await asyncio.wait([asking])
         assert talk.client.exchanges == 1, "the watchdog's sign that a tick gets on"
+
+
+async def test_a_platform_that_is_not_there_is_told_in_words() -> None:
+    async with talking(said(200)) as talk:
+        url = talk.url
+    port = URL(url).port
+    client = Client(url, talk.clock, tenant="acme", platform="p", concurrency=1)
+    async with client:
+        with pytest.raises(Unreachable) as caught:
+            await client.get("/x", None, BEARER)
+    assert str(caught.value) == f"GET 127.0.0.1:{port}/x: cannot be reached: Connection refused"

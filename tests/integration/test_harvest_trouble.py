@@ -8,11 +8,12 @@ import pytest
 from aiohttp import web
 from fix_postgres import Database
 from fix_simulator import BEGIN, HISTORY, Play, playing
+from structlog.testing import capture_logs
 
 from harvester import harvest
 from harvester.harvest import pulling
 from harvester.simulator.clock import HandClock
-from harvester.simulator.faults import Answer, Fault, html_page, oversized
+from harvester.simulator.faults import Answer, Fault, html_page, oversized, throttle
 from harvester.simulator.mydevices import serve
 from harvester.simulator.mydevices_quirks import Switches
 from harvester.simulator.world import World, millis
@@ -44,6 +45,24 @@ async def test_out_of_time_and_with_a_feed_that_fails_every_feed_has_its_turn(
     for _ in feeds:
         assert not await play.tick()
     assert asked == {f"/v1.0/things/{each['feed']}/readings" for each in feeds}
+
+
+async def test_a_platform_that_is_away_is_told_once_and_not_for_each_feed(play: Play) -> None:
+    assert await play.tick()
+    away = play.fake.faults.add(Fault(READINGS, throttle(timedelta(hours=2)), times=None))
+    play.clock.advance(timedelta(minutes=5))
+    with capture_logs() as told:
+        for _ in range(3):
+            assert not await play.tick()
+        away.times = 0
+        play.clock.advance(timedelta(hours=2))
+        assert await play.tick()
+    assert [(each["event"], each["what"]) for each in told] == [
+        ("failing", "acme feeds"),
+        ("failing", "globex feeds"),
+        ("well again", "acme feeds"),
+        ("well again", "globex feeds"),
+    ]
 
 
 async def test_a_slow_discovery_leaves_the_feeds_their_time(play: Play) -> None:

@@ -14,6 +14,8 @@ import pytest
 from fix_postgres import Connection, Database, Postgres
 from fix_store import LONG, T0, Site, batch, finding, tenant, window
 
+from harvester.errors import DatabaseError
+from harvester.migrate import pending
 from harvester.model import Channel, Feed
 from harvester.store import catalog
 from harvester.store.writer import Covers
@@ -198,3 +200,12 @@ async def test_each_query_of_the_cookbook_is_run_by_a_reader(
     async with dashboard(postgres, database) as reader:
         for path in QUERIES:
             assert await reader.fetch(path.read_text("utf-8")) == []
+
+
+async def test_a_reader_who_runs_a_command_is_sent_to_psql(
+    postgres: Postgres, database: Database
+) -> None:
+    async with dashboard(postgres, database) as reader:
+        with pytest.raises(DatabaseError, match="members of harvester_reader use psql") as refused:
+            await pending(reader)
+    assert "CREATEROLE" not in str(refused.value)

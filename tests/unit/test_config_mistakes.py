@@ -59,6 +59,10 @@ WRITTEN = [
         "tenant.acme.options.client_secret: holds a NUL character, which no path and no database "
         "takes",
     ),
+    (
+        'state_directory = ""\n' + TENANT,
+        "state_directory: takes a path; to leave it to harvester, leave the key out",
+    ),
     ('[web]\nhost = "a..b"\n' + TENANT, f"web.host: {NO_HOST}"),
     ('[database]\ndsn = "postgresql://h@a..b/h"\n' + TENANT, f"database.dsn: {NO_HOST}"),
 ]
@@ -203,3 +207,24 @@ def test_an_address_that_no_token_may_go_to(file: Path, key: str, url: str, sent
 def test_a_password_in_the_dsn_is_refused_and_not_shown(file: Path, dsn: str) -> None:
     [sentence] = complaints(file, f'[database]\ndsn = "{dsn}"\n' + TENANT)
     assert sentence.startswith("database.dsn: must not hold a password: give it as")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql:///h?host=db.example",
+        "postgresql://localhost/h?sslcert=x&h%6fst=db.example",
+        "postgresql://localhost/h?service=other",
+        "postgresql://localhost,db.example/h",
+        "postgresql://h@[2001:db8::1]@localhost/h",
+    ],
+)
+def test_a_dsn_leads_to_the_one_host_before_its_path(file: Path, dsn: str) -> None:
+    [sentence] = complaints(file, f'[database]\ndsn = "{dsn}"\n' + TENANT)
+    assert sentence.startswith("database.dsn: takes one host, before the path:")
+
+
+def test_behind_a_dsn_stand_names_and_values(file: Path) -> None:
+    dsn = "postgresql://localhost/h?sslmode"
+    [sentence] = complaints(file, f'[database]\ndsn = "{dsn}"\n' + TENANT)
+    assert sentence.startswith("database.dsn: takes name=value")

@@ -1,5 +1,6 @@
 """Secrets come by reference only, and never show."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,13 @@ def test_a_file_that_holds_no_secret(
         (file.parent / name).write_bytes(content)
     [told] = complaints(file, database=f"{{ file = {name!r} }}")
     assert told == f"database.password: the secret file {file.parent / name} {sentence}"
+
+
+def test_a_pipe_is_not_waited_for(file: Path) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    os.mkfifo(file.parent / "pipe")
+    [told] = complaints(file, database="{ file = 'pipe' }")
+    assert told.endswith("pipe cannot be read: it is no regular file")
 
 
 def test_a_credential_cannot_leave_its_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

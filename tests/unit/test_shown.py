@@ -26,7 +26,8 @@ INSTANT = datetime(2026, 3, 4, 10, tzinfo=UTC)
         (timedelta(seconds=99), "99 s"),
         (timedelta(seconds=170), "3 m"),
         (timedelta(hours=5), "5 h"),
-        (timedelta(hours=47.5), "2 d"),
+        (timedelta(hours=49.5), "50 h"),
+        (timedelta(hours=99.5), "5 d"),
         (timedelta(days=12), "12 d"),
     ],
 )

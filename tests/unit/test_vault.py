@@ -1,6 +1,7 @@
 """What is sealed opens for its owner with its key, and for nobody else."""
 
 import base64
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -180,3 +181,9 @@ def test_two_that_start_at_once_end_up_with_one_key(tmp_path: Path) -> None:
     assert [made for _, made in rings].count(True) == 1
     sealed = rings[0][0].seal("secret", OWNER)
     assert {ring.open(sealed, OWNER) for ring, _ in rings} == {"secret"}
+
+
+def test_a_pipe_is_no_key_file_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keys", 0o600)
+    with pytest.raises(ConfigError, match="keys: this key file cannot be read: it is no regular"):
+        KeyRing.load(tmp_path / "keys")

@@ -4,12 +4,14 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+What = Literal["configuration", "keys", "database", "platform", "account"]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`exit_code` is 0 unless something is wrong."""
 
-    what: Literal["configuration", "keys", "database", "platform", "account"]
+    what: What
     name: str
     state: Literal["ok", "unknown", "wrong"]
     told: str
@@ -20,7 +22,7 @@ class Finding:
 class Subject:
     """A thing that is looked at, and the code of its being wrong."""
 
-    what: Literal["configuration", "keys", "database", "platform", "account"]
+    what: What
     name: str
 
     def ok(self, told: str) -> Finding:

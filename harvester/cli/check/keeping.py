@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harvester.cli.findings import Finding, Subject
-from harvester.config import Settings
+from harvester.auth.held import Account, renewable
+from harvester.auth.sealed import opened
+from harvester.cli.check.findings import Finding, Subject
+from harvester.config import Settings, Tenant
 from harvester.errors import ConfigError, SealBroken, StoreUnavailable, UserError
 from harvester.migrate import pending
+from harvester.model import Credentials
 from harvester.service.database import NOT_MADE, exists, reached
 from harvester.store import reports, tokens
 from harvester.store.pool import open_pool
-from harvester.vault import Context, KeyRing, Sealed
+from harvester.vault import KeyRing
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -43,12 +46,12 @@ class Kept:
     logins: dict[Who, Login] | None = None
 
 
-async def kept(settings: Settings) -> Kept:
+async def kept(settings: Settings, now: datetime) -> Kept:
     """Look at the key file and the database. Nothing is made, and nothing is changed."""
     keys, ring = await asyncio.to_thread(_keys, settings)
     subject = Subject("database", _place(settings))
     try:
-        database, logins = await _database(settings, subject, ring)
+        database, logins = await _database(settings, subject, ring, now)
     except (UserError, StoreUnavailable) as error:
         return Kept([keys, subject.wrong(str(error))])
     if keys.state == "unknown":
@@ -60,7 +63,7 @@ async def kept(settings: Settings) -> Kept:
 
 
 def _keys(settings: Settings) -> tuple[Finding, KeyRing | None]:
-    path = settings.key_file or settings.state_directory / "keys"
+    path = settings.keys
     subject = Subject("keys", str(path))
     try:
         if settings.key_file is None and not path.exists():
@@ -81,7 +84,7 @@ def _place(settings: Settings) -> str:
 
 
 async def _database(
-    settings: Settings, subject: Subject, ring: KeyRing | None
+    settings: Settings, subject: Subject, ring: KeyRing | None, now: datetime
 ) -> tuple[Finding, dict[Who, Login] | None]:
     """Raises UserError, StoreUnavailable."""
     if not await asyncio.to_thread(exists, settings):
@@ -95,26 +98,43 @@ async def _database(
             count = f"{len(missing)} migration{'s' if len(missing) > 1 else ''} to apply"
             told = f"{server}; {count}: harvester run or harvester migrate does it"
             return subject.ok(told), None
-        logins = await _logins(settings, pool, ring) if ring else None
+        logins = await _logins(settings, pool, ring, now) if ring else None
         return subject.ok(f"{server}, up to date"), logins
 
 
-async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Login]:
-    ids = await reports.accounts(pool, [each.name for each in settings.tenants])
-    return {who: await _login(settings, pool, ring, who, ids[who]) for who in ids}
+async def _logins(settings: Settings, pool: Pool, ring: KeyRing, now: datetime) -> dict[Who, Login]:
+    tenants = {each.name: each for each in settings.tenants}
+    ids = await reports.accounts(pool, list(tenants))
+    return {
+        (name, user): await _login(
+            pool, ring, _account(settings, tenants[name], user, account_id), now
+        )
+        for (name, user), account_id in ids.items()
+    }
 
 
-async def _login(settings: Settings, pool: Pool, ring: KeyRing, who: Who, account_id: int) -> Login:
+def _account(settings: Settings, tenant: Tenant, user: str | None, account_id: int) -> Account:
+    return Account(
+        account_id=account_id,
+        tenant=tenant.name,
+        platform=tenant.platform,
+        credentials=Credentials(user),
+        deployment=settings.deployment,
+        owner="",  # nobody's: no lease is taken
+    )
+
+
+async def _login(pool: Pool, ring: KeyRing, account: Account, now: datetime) -> Login:
     """What the account's rows hold, opened as the daemon opens them, and no more than is needed."""
-    row = await tokens.load(pool, account_id)
-    password = await tokens.load_password(pool, account_id)
-    owner = settings.deployment, who[0], who[1] or ""
+    row = await tokens.load(pool, account.account_id)
+    password = await tokens.load_password(pool, account.account_id)
     try:
         if password:
-            ring.open(Sealed(password.key_id, password.password), Context(*owner, "password"))
+            opened(ring, account, password.key_id, password.password, "password")
         if row is None or row.access_token is None:
             return Login(has_more=password is not None)
-        access = ring.open(Sealed(row.key_id, row.access_token), Context(*owner, "access_token"))
+        access = opened(ring, account, row.key_id, row.access_token, "access_token")
     except SealBroken as error:
         return Login(broken=str(error))
-    return Login(access, row.expires_at, has_more=bool(row.refresh_token or password))
+    has_more = password is not None or renewable(row, now)
+    return Login(access, row.expires_at, has_more=has_more)

@@ -8,10 +8,10 @@ from pathlib import Path
 import typer
 
 from harvester import config, shown
-from harvester.cli.findings import Finding, Subject
-from harvester.cli.keeping import kept
+from harvester.cli.check.findings import Finding, Subject
+from harvester.cli.check.keeping import kept
+from harvester.cli.check.probing import probed
 from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
-from harvester.cli.probing import probed
 from harvester.clock import SystemClock
 from harvester.config import Settings
 from harvester.errors import ConfigError
@@ -22,9 +22,9 @@ def check(as_json: AsJson = False, config_file: ConfigFile = DEFAULT_CONFIG) -> 
 
     Nothing is changed, and nobody logs in. The configuration is read, the key file opened, the
     database reached, and each tenant's platform asked for any answer. Of an account, a token
-    that is held and still good is tried with one read; without one its login is "unknown until
-    login", which is no fault. A platform that does not answer costs ten seconds, however many
-    do not.
+    that is held and still good is tried with one read. Where there is none, its login is "unknown
+    until login", which is no fault while a password or a refresh token can get one. A platform
+    that does not answer costs ten seconds, however many do not.
 
     Ends with 0 where nothing is wrong; else with the code of the first thing that is: 78 for
     the configuration or the key file, 69 for the database or a platform, 77 for an account.
@@ -57,8 +57,8 @@ def _findings(config_file: Path) -> list[Finding]:
 
 
 async def _outside(settings: Settings) -> list[Finding]:
-    of_keeping = await kept(settings)
     clock = SystemClock()
+    of_keeping = await kept(settings, clock.now())
     of_tenants = await asyncio.gather(
         *(probed(each, of_keeping.logins, clock) for each in settings.tenants)
     )

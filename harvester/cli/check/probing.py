@@ -12,20 +12,16 @@ from typing import cast
 import aiohttp
 
 from harvester import platforms
-from harvester.cli.findings import Finding, Subject
-from harvester.cli.keeping import Login, Who
+from harvester.auth.held import account_name
+from harvester.cli.check.findings import Finding, Subject
+from harvester.cli.check.keeping import Login, Who
 from harvester.client import Client
 from harvester.clock import Clock
 from harvester.config import Tenant
-from harvester.errors import (
-    CredentialRefused,
-    Forbidden,
-    PlatformError,
-    TransientError,
-    Unauthorized,
-)
+from harvester.errors import Forbidden, Malformed, PlatformError, TransientError, Unauthorized
 from harvester.model import Credentials, Discovered
 from harvester.platforms.base import Params
+from harvester.service.tenant import client_of, credentials_of
 
 PATIENCE = 10.0
 """Seconds of a platform to answer, and of an account's read."""
@@ -46,17 +42,11 @@ class HeldToken:
 async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) -> list[Finding]:
     """The platform of a tenant, then its accounts; `logins` is None where none could be read."""
     platform = await _answering(tenant)
-    client = Client(
-        tenant.options.base_url,
-        clock,
-        tenant=tenant.name,
-        platform=tenant.platform,
-        concurrency=1,
-    )
-    async with client:
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    async with client_of(tenant, clock, concurrency=1) as client:
         accounts = [
-            _account(tenant, client, who, logins, clock, tried=platform.state == "ok")
-            for who in _accounts(tenant)
+            _account(tenant, client, each, logins, clock, tried=platform.state == "ok")
+            for each in credentials_of(tenant, adapter)
         ]
         return [platform, *await asyncio.gather(*accounts)]
 
@@ -94,46 +84,55 @@ def _said(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _accounts(tenant: Tenant) -> list[str | None]:
-    own_client = platforms.adapter(tenant.platform)(tenant.options).own_client
-    return [*(each.user for each in tenant.accounts), *([None] if own_client else [])]
-
-
 async def _account(
     tenant: Tenant,
     client: Client,
-    user: str | None,
+    credentials: Credentials,
     logins: dict[Who, Login] | None,
     clock: Clock,
     *,
     tried: bool,
 ) -> Finding:
-    subject = Subject("account", f"{tenant.name}/{user or '(client)'}")
+    subject = Subject("account", account_name(tenant.name, credentials.user))
     if logins is None:
         return subject.unknown("its login cannot be read")
-    login = logins.get((tenant.name, user), Login())
+    login = logins.get((tenant.name, credentials.user), Login())
     if login.broken:
         return subject.unknown(f"its login cannot be opened; {UNTIL_LOGIN}")
     if login.access_token is None:
-        if user is not None and not (login.has_more or _has_password(tenant, user)):
-            command = shlex.join(["harvester", "login", tenant.name, user])
-            return subject.wrong(f"has neither a token nor a password: {command}")
-        return subject.unknown(f"no token is held; {UNTIL_LOGIN}")
+        return _ended(subject, "no token is held", UNTIL_LOGIN, tenant, credentials, login)
     if login.expires_at is not None and login.expires_at <= clock.now():
-        return subject.unknown(f"its token has expired; {UNTIL_LOGIN}")
+        return _ended(subject, "its token has expired", UNTIL_LOGIN, tenant, credentials, login)
     if not tried:
         return subject.unknown("its token was not tried, as the platform does not answer")
-    api = HeldToken(client, login.access_token)
-    return await _tried(subject, tenant, api, Credentials(user))
+    try:
+        return await _tried(subject, tenant, HeldToken(client, login.access_token), credentials)
+    except Unauthorized:
+        told = "its token is refused"
+        return _ended(subject, told, "the daemon will renew it", tenant, credentials, login)
 
 
-def _has_password(tenant: Tenant, user: str) -> bool:
-    return any(each.password for each in tenant.accounts if each.user == user)
+def _ended(
+    subject: Subject,
+    told: str,
+    comes: str,
+    tenant: Tenant,
+    credentials: Credentials,
+    login: Login,
+) -> Finding:
+    """A token that serves no more: a fault where the daemon has nothing to get another with."""
+    if credentials.user is None or credentials.password is not None or login.has_more:
+        return subject.unknown(f"{told}; {comes}")
+    command = shlex.join(["harvester", "login", tenant.name, credentials.user])
+    return subject.wrong(
+        f"{told}, and there is neither a password nor a way to renew it: {command}"
+    )
 
 
 async def _tried(
     subject: Subject, tenant: Tenant, api: HeldToken, credentials: Credentials
 ) -> Finding:
+    """Raises Unauthorized."""
     adapter = platforms.adapter(tenant.platform)(tenant.options)
     # An adapter's discovery is a generator: closed, it asks no more.
     found = cast("AsyncGenerator[Discovered]", adapter.discover(api, credentials))
@@ -141,11 +140,13 @@ async def _tried(
         async with asyncio.timeout(PATIENCE), aclosing(found):
             device = await anext(found, None)
     except Unauthorized:
-        return subject.unknown("its token is refused; the daemon will renew it")
-    except (Forbidden, CredentialRefused) as error:
+        raise
+    except Forbidden as error:
         return subject.wrong(f"its token may not read: {error}")
     except (TransientError, TimeoutError) as error:
         return subject.unknown(f"its token could not be tried: {error or 'no answer in time'}")
-    except PlatformError as error:
+    except Malformed as error:
         return subject.wrong(f"its token reads what is not understood: {error}")
+    except PlatformError as error:
+        return subject.wrong(str(error))
     return subject.ok("its token reads" if device else "its token reads; no device is to be seen")
