@@ -167,7 +167,8 @@ class Scheduler:
     def stop(self) -> None:
         """Begin no more runs by schedule; leave those that run alone."""
         if not self._stopped and self._apscheduler.running:
-            self._apscheduler.shutdown(wait=False)
+            # Not a shutdown, which would cancel what is due in this turn, and log that as an error.
+            self._apscheduler.pause()
         self._stopped = True
 
     async def _due(self, name: str) -> None:

@@ -189,3 +189,21 @@ class SetClock(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_stop_in_the_moment_when_a_run_is_due_is_no_error(
+    turns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def rests() -> None:
+        pass
+
+    scheduler = Scheduler(SystemClock())
+    scheduler.plan("job", timedelta(seconds=60), rests, None)
+    scheduler.start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    scheduler.stop()
+    for _ in range(6):
+        await asyncio.sleep(0)
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == []
