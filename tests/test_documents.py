@@ -42,7 +42,7 @@ def test_each_block_is_of_a_kind_that_is_tried(document: str) -> None:
     assert set(fences[1::2]) <= {""}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS.keys() - {DONE_AS_A_WHOLE})
+@pytest.mark.parametrize("document", sorted(DOCUMENTS.keys() - {DONE_AS_A_WHOLE}))
 def test_commands_in_the_documents_are_run_somewhere(document: str) -> None:
     lines = "".join(blocks(document, "sh")).splitlines()
     run = [ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "tests").rglob("test_*.py")]
@@ -69,7 +69,7 @@ def test_each_configuration_is_right_as_it_is(
         assert config.load(tmp_path / "harvester.toml").tenants
 
 
-@pytest.mark.parametrize("document", DOCUMENTS.keys() - SQL_RUN_ELSEWHERE)
+@pytest.mark.parametrize("document", sorted(DOCUMENTS.keys() - SQL_RUN_ELSEWHERE))
 async def test_each_query_runs(document: str, connection: Connection) -> None:
     for text in blocks(document, "sql"):
         await connection.execute(text)

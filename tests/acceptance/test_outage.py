@@ -41,7 +41,7 @@ async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
         line.cut()
         await answers(f"{address}/readyz", 503)
         await answers(f"{address}/healthz", 200)
-        await asyncio.sleep(5)  # some ticks of two tenants
+        await asyncio.sleep(2)  # some ticks of two tenants
         await line.mend()
         await daemon.told("well again")
         await answers(f"{address}/readyz", 200)
