@@ -2,7 +2,10 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help demo test check format-check lint types floors format wheel alerts units ci venv
+# Else each of the hundreds of programs that the tests start would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test check format-check lint types floors format wheel alerts units ci proof venv
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -10,8 +13,9 @@ help:           ## this list
 demo: venv      ## watch simulated customers being harvested into a Postgres of its own; ARGS=--once compares and ends
 	@.venv/bin/python -m harvester.demo $(ARGS)
 
-test: venv      ## the whole suite, on a real Postgres; ARGS are pytest's
-	@.venv/bin/python -m pytest $(ARGS)
+# Half of the time a test waits for a process or a server, so there are more of them at work than cores.
+test: venv      ## the whole suite, on a real Postgres; ARGS are pytest's, and -n0 runs one test after the other
+	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 check: format-check lint types floors  ## all that can be checked without running harvester
 
@@ -46,6 +50,9 @@ units: venv     ## the units of systemd/, as systemd reads them
 
 ci:             ## all of the above, as the build machine runs it
 	@bash .ci/run
+
+proof: venv     ## a daemon killed at every point of a token call, on every platform: docs/reliability.md; ten minutes
+	@.venv/bin/python -m pytest -m proof tests/acceptance/test_kill_points.py $(ARGS)
 
 venv:
 	@sh .ci/venv "$(PYTHON)"

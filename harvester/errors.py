@@ -10,18 +10,22 @@ HarvesterError
 ├── PlatformError                 a window, a discovery or a login could not be had
 │   ├── TransientError            try again later
 │   │   ├── Unreachable               no answer at all
+│   │   │   └── AnswerLost                it was sent: whether it took effect is unknown
 │   │   ├── Throttled                 asked to wait (`retry_after`)
 │   │   └── ServerFailed              5xx
 │   ├── Malformed                 the answer is not what the platform promises
+│   │   └── NoToken                   a token call was granted, and no token is in its answer
 │   ├── TooLarge                  ask for less at once
 │   ├── Truncated                 the answer cannot be proven complete
 │   ├── Forbidden                 this account may not see this; another may
 │   ├── Unauthorized              the access token was refused: renew it
 │   ├── TokenError                this account has no usable token now
 │   │   ├── CredentialRefused         definite: try it no more until something changes
+│   │   │   └── ClientRefused             nor any other account of the tenant
 │   │   └── RenewalRefused            the refresh token is spent: log in with the password
 │   └── RequestRefused            any other 4xx: our fault or the platform's, not worth a retry
 ├── SealBroken                    what was sealed cannot be opened: have it anew
+│   └── KeyMissing                    its key is not here, and may come back: leave it as it is
 └── StoreError                    the database said no
     ├── Fenced                    another instance works this tenant now: stop
     └── StoreUnavailable          the database is away: stop pulling until it is back
@@ -94,6 +98,12 @@ class Unreachable(TransientError):
     reason = "unreachable"
 
 
+class AnswerLost(Unreachable):
+    """It was sent and no answer came: whether it took effect at the platform is unknown."""
+
+    reason = "answer_lost"
+
+
 class Throttled(TransientError):
     """The platform asks for patience; `retry_after` is how long, where it said so."""
 
@@ -118,6 +128,10 @@ class Malformed(PlatformError):
     def __init__(self, message: str, excerpt: str = "") -> None:
         super().__init__(message)
         self.excerpt = excerpt
+
+
+class NoToken(Malformed):
+    """A token call was granted and its answer holds no token: the old one may be spent."""
 
 
 class TooLarge(PlatformError):
@@ -156,19 +170,29 @@ class RequestRefused(PlatformError):
 
 
 class TokenError(PlatformError):
-    """This account has no usable token now."""
+    """This account has no usable token now. `status` and `code` are as the platform said them."""
 
     reason = "token"
 
-    def __init__(self, message: str, reason: str | None = None) -> None:
+    def __init__(
+        self, message: str, reason: str | None = None, *, status: int | None = None, code: str = ""
+    ) -> None:
         super().__init__(message)
         self.reason = reason or type(self).reason
+        self.status = status
+        self.code = code
 
 
 class CredentialRefused(TokenError):
     """Definite: the same credential must not be tried again until something changes."""
 
     reason = "bad_credentials"
+
+
+class ClientRefused(CredentialRefused):
+    """The tenant's client is refused: a fault of the tenant's, whichever account met it."""
+
+    reason = "client_rejected"
 
 
 class RenewalRefused(TokenError):
@@ -178,7 +202,11 @@ class RenewalRefused(TokenError):
 
 
 class SealBroken(HarvesterError):
-    """A sealed value cannot be opened: altered, moved from its owner, or its key is not here."""
+    """A sealed value cannot be opened: altered, or moved from its owner."""
+
+
+class KeyMissing(SealBroken):
+    """A sealed value cannot be opened as long as its key is not in the key ring."""
 
 
 class StoreError(HarvesterError):

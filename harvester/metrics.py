@@ -11,6 +11,8 @@ from typing import get_args
 from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from harvester.errors import (
+    AnswerLost,
+    ClientRefused,
     CredentialRefused,
     Forbidden,
     Malformed,
@@ -28,13 +30,24 @@ from harvester.model import Stream
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _WITHOUT_ANSWER = (Unreachable, Throttled, ServerFailed, Malformed, RequestRefused)
-GRANTS = ("password", "refresh_token", "client_credentials")
-"""How a token is had, in the words of RFC 6749."""
+GRANTS = ("password", "refresh_token", "client_credentials", "token_exchange", "configured")
+"""How a token is had, in the words of RFC 6749 and RFC 8693; or taken as it is configured."""
 TOKEN_REASONS = tuple(
-    e.reason for e in (CredentialRefused, RenewalRefused, TooLarge, *_WITHOUT_ANSWER)
+    e.reason
+    for e in (
+        CredentialRefused,
+        ClientRefused,
+        RenewalRefused,
+        AnswerLost,
+        TooLarge,
+        *_WITHOUT_ANSWER,
+    )
 )
 """The reasons that are known beforehand; auth and an adapter know more."""
-OUTCOMES = ("ok", *(e.reason for e in (*_WITHOUT_ANSWER, TooLarge, Forbidden, Unauthorized)))
+OUTCOMES = (
+    "ok",
+    *(e.reason for e in (*_WITHOUT_ANSWER, AnswerLost, TooLarge, Forbidden, Unauthorized)),
+)
 """What becomes of one exchange: "ok", or the `reason` of the error."""
 
 TOKEN_FAILURES = Counter(
@@ -66,10 +79,38 @@ THROTTLE_WAIT = Counter(
 ACCOUNTS = Gauge(
     "harvester_accounts",
     "Configured accounts by the state of their credential: unproven since the start, active, "
-    "failing for now, quarantined until something changes.",
+    "failing for now, answer_lost (a token call was sent and never answered), quarantined until "
+    "something changes, needs_login of a person.",
     ["tenant", "platform", "state"],
 )
-ACCOUNT_STATES = ("unproven", "active", "failing", "quarantined")
+ACCOUNT_STATES = (
+    "unproven",
+    "active",
+    "failing",
+    "answer_lost",
+    "quarantined",
+    "needs_login",
+)
+ACCESS_REMAINING = Gauge(
+    "harvester_access_token_remaining_seconds",
+    "Until the first access token of the tenant ends; each is renewed before.",
+    ["tenant", "platform"],
+)
+REFRESH_REMAINING = Gauge(
+    "harvester_refresh_token_remaining_seconds",
+    "Until the first refresh token of the tenant ends; it is renewed before where that can be.",
+    ["tenant", "platform"],
+)
+SESSION_REMAINING = Gauge(
+    "harvester_session_remaining_seconds",
+    "Until the first account needs a login by a person: its end is moved by no renewal.",
+    ["tenant", "platform"],
+)
+LOGINS_LEFT = Gauge(
+    "harvester_password_logins_left",
+    "Logins that may still be refused before an account is tried no more; the least of a tenant.",
+    ["tenant", "platform"],
+)
 WINDOWS = Counter(
     "harvester_windows_total",
     "Windows pulled: covered, or failed and still missing.",
@@ -183,6 +224,10 @@ _OF_TENANTS = (
     REQUEST_DURATION,
     THROTTLE_WAIT,
     ACCOUNTS,
+    ACCESS_REMAINING,
+    REFRESH_REMAINING,
+    SESSION_REMAINING,
+    LOGINS_LEFT,
     WINDOWS,
     *_READINGS,
     STORE_GROUPS,

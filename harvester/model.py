@@ -93,10 +93,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who logs in. `user` is None for the tenant's own client (client credentials grant)."""
+    """Who logs in, and with what. `user` is None for the tenant's own client.
+
+    A token in the place of a password is what somebody got at the platform by hand.
+    """
 
     user: str | None
     password: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to log in with: not so of the tenant's own client."""
+        secrets = (self.password, self.refresh_token, self.access_token)
+        return self.user is not None and not any(secrets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from harvester.client import Client
+from harvester.client import Bearer, Client
 from harvester.simulator.clock import HandClock
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -52,7 +52,16 @@ class Talk:
         return await answer(request)
 
     async def get(self, path: str = "/x", bearer: str = BEARER) -> object:
-        return await self.client.get(path, None, bearer)
+        return await self.client.get(path, None, bears(bearer))
+
+
+def bears(token: str) -> Bearer:
+    """Always the same."""
+
+    async def bearer() -> str:
+        return token
+
+    return bearer
 
 
 @asynccontextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +19,11 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from harvester import channels, platforms
-from harvester.auth import Account, AccountApi, Keeper
+from harvester.auth import Account, AccountApi, Keeper, Shared, digest
 from harvester.client import Client
+from harvester.clock import Clock
 from harvester.model import Credentials, Discovered, Feed, Sample, Window
-from harvester.platforms.base import Platform
+from harvester.platforms.base import Access, Options, Platform
 from harvester.simulator import fakes
 from harvester.simulator.clock import HandClock
 from harvester.simulator.fakes import Fake, Secret
@@ -29,7 +32,7 @@ from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.uplinks import Habits, Uplink
 from harvester.simulator.world import World
 from harvester.store.pool import open_pool
-from harvester.vault import KeyRing
+from harvester.vault import KeyRing, Keys
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -62,11 +65,13 @@ class Stage:
     fake: Fake
     world: World
     clock: HandClock
-    adapter: Platform
+    options: Options
+    adapter: Access
     client: Client
     pool: Pool
     tenant_id: int
-    ring: KeyRing = field(default_factory=lambda: KeyRing({"k": b"k" * 32}))
+    spills: Path
+    keys: Keys
     accounts: dict[str | None, int] = field(default_factory=dict)
 
     @property
@@ -78,6 +83,12 @@ class Stage:
         return self.tenant.users[0]
 
     @property
+    def reads(self) -> Platform:
+        """The adapter, where readings come through it."""
+        assert isinstance(self.adapter, Platform)
+        return self.adapter
+
+    @property
     def truth(self) -> Facts:
         return truth(self.clock.now())
 
@@ -87,14 +98,26 @@ class Stage:
         *,
         owner: str = "one",
         deployment: str = "test",
-        ring: KeyRing | None = None,
+        keys: Keys | None = None,
+        shared: Shared | None = None,
+        adapter: Access | None = None,
+        pool: Pool | None = None,
+        clock: Clock | None = None,
     ) -> Keeper:
         """A new one, as after a restart: of Ana, unless `credentials` are another's."""
         account = await self.account_of(
             credentials or login(self.ana), owner=owner, deployment=deployment
         )
-        ring = ring or self.ring
-        return Keeper(account, self.adapter, self.client, self.pool, ring, self.clock)
+        return Keeper(
+            account,
+            adapter or self.adapter,
+            self.client,
+            pool or self.pool,
+            keys or self.keys,
+            clock or self.clock,
+            shared or Shared(),
+            self.spills / owner,
+        )
 
     async def account_of(
         self, credentials: Credentials, *, owner: str, deployment: str = "test"
@@ -106,6 +129,7 @@ class Stage:
             credentials=credentials,
             deployment=deployment,
             owner=owner,
+            digest=digest(self.options, credentials),
         )
 
     async def account(self, user: str | None) -> int:
@@ -120,21 +144,21 @@ class Stage:
         """What an account finds; Ana's, unless it is another's."""
         credentials = credentials or login(self.ana)
         api = await self.api(credentials)
-        return [found async for found in self.adapter.discover(api, credentials)]
+        return [found async for found in self.reads.discover(api, credentials)]
 
     async def feeds(self) -> dict[str, tuple[Feed, AccountApi]]:
         """All feeds by key, each with the first user who sees it."""
         feeds: dict[str, tuple[Feed, AccountApi]] = {}
         for user in self.tenant.users:
             api = await self.api(login(user))
-            async for found in self.adapter.discover(api, login(user)):
+            async for found in self.reads.discover(api, login(user)):
                 for feed in found.feeds:
                     feeds.setdefault(feed.key, (feed, api))
         return feeds
 
     async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:
         """What a window brings. What comes from outside of it must be true too."""
-        answers = self.adapter.readings(api, feed, window)
+        answers = self.reads.readings(api, feed, window)
         samples: list[Sample] = [sample async for answer in answers for sample in answer]
         said = channels.normalize(samples, self.clock.now())
         assert {rejection.reason for rejection in said.rejections} <= {"same_instant"}
@@ -159,6 +183,20 @@ def truth(as_of: datetime) -> Facts:
     return world_at(HandClock(as_of)).truth("acme")
 
 
+@dataclass(slots=True)
+class SetClock:
+    """Ours, where somebody set it otherwise than the platform's, back too."""
+
+    right: HandClock
+    ahead: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return self.right.now() + self.ahead
+
+    async def sleep_until(self, instant: datetime) -> None:
+        await self.right.sleep_until(instant - self.ahead)
+
+
 def login(user: User, password: str | None = None) -> Credentials:
     return Credentials(user.name, password or user.password)
 
@@ -167,14 +205,18 @@ def within(facts: Facts, window: Window) -> Facts:
     return {key: value for key, value in facts.items() if window.since <= key[2] < window.until}
 
 
-def adapter(platform: str, options: Mapping[str, object]) -> Platform:
-    """As the configuration makes it, its references resolved."""
-    kind = platforms.adapter(platform)
+def options_of(platform: str, options: Mapping[str, object]) -> Options:
+    """As the configuration makes them, its references resolved."""
     resolved = {
         key: SecretStr(value) if isinstance(value, Secret) else value
         for key, value in options.items()
     }
-    return kind(kind.Options.model_validate(resolved))
+    return platforms.adapter(platform).Options.model_validate(resolved)
+
+
+def ring(*names: str) -> KeyRing:
+    """Keys by their names; the first seals."""
+    return KeyRing({name: name[0].encode() * 32 for name in names or ("k",)})
 
 
 @asynccontextmanager
@@ -183,27 +225,44 @@ async def staged(
     pool: Pool,
     *,
     quirk: str | None = None,
+    **switched: object,
 ) -> AsyncIterator[Stage]:
-    """Without a `quirk` in the way of its documents. Raises LookupError where there is no fake."""
+    """Without a `quirk` in the way of its documents; `switched` are switches that differ from it.
+
+    Raises LookupError where there is no fake.
+    """
     # An import reads files, which is nothing for the loop.
     simulated = await asyncio.to_thread(fakes.simulated, platform)
     await asyncio.to_thread(platforms.adapter, platform)
-    switches = simulated.QUIRKS[quirk or next(iter(simulated.QUIRKS))]
+    switches = replace(simulated.QUIRKS[quirk or next(iter(simulated.QUIRKS))], **switched)
     clock = HandClock(NOW)
     world = world_at(clock)
-    async with simulated.serve(world, switches=switches) as fake:
-        made = adapter(platform, simulated.options(world.tenants["acme"], fake.url))
-        client = Client(
-            fake.url,
-            clock,
-            tenant="acme",
-            platform=platform,
-            concurrency=64,
-            largest_body=LARGEST_BODY,
-        )
-        async with client:
-            tenant_id = await pool.fetchval(_TENANT, platform)
-            yield Stage(platform, fake, world, clock, made, client, pool, tenant_id)
+    with TemporaryDirectory() as folder:
+        spills = Path(folder)
+        async with simulated.serve(world, switches=switches) as fake:
+            options = options_of(platform, simulated.options(world.tenants["acme"], fake.url))
+            client = Client(
+                fake.url,
+                clock,
+                tenant="acme",
+                platform=platform,
+                concurrency=64,
+                largest_body=LARGEST_BODY,
+            )
+            async with client:
+                yield Stage(
+                    platform=platform,
+                    fake=fake,
+                    world=world,
+                    clock=clock,
+                    options=options,
+                    adapter=platforms.adapter(platform)(options),
+                    client=client,
+                    pool=pool,
+                    tenant_id=await pool.fetchval(_TENANT, platform),
+                    spills=spills,
+                    keys=Keys(ring, clock),
+                )
 
 
 def says(text: str, status: int = 200) -> Kind:

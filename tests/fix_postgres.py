@@ -51,6 +51,10 @@ class Database:
         finally:
             await connection.close()
 
+    def pooled(self) -> asyncpg.Pool[asyncpg.Record]:
+        """A pool to be entered."""
+        return asyncpg.create_pool(self.dsn, password=self.password, ssl=self.ssl)
+
     def named(self, name: str) -> Database:
         return replace(self, dsn=urlsplit(self.dsn)._replace(path=f"/{name}").geturl())
 

@@ -67,11 +67,8 @@ async def playing(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
     """A daemon's insides on a database, told by a configuration file as an operator writes it."""
     clock = fake.world.clock
     assert isinstance(clock, HandClock)
-    settings = await asyncio.to_thread(
-        lambda: config.load(
-            configuration(fake.world, fake.url, folder, head=stored_in(database, folder))
-        )
-    )
+    path = await configured_for(fake, folder, database)
+    settings = await asyncio.to_thread(config.load, path)
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(service.opened(settings, clock, "test"))
         tenants = [
@@ -89,6 +86,16 @@ def configuration(
     `history` should be longer than the world is old, as it ends when the daemon begins.
     """
     return configure([Served("mydevices", world, url)], folder, history=history, **told)
+
+
+async def configured_for(
+    fake: FakeMydevices, folder: Path, database: Database | None = None, **told: Any
+) -> Path:
+    """`configuration`, on a test's database or an embedded one, without holding up the loop."""
+    head = stored_in(database, folder) if database else ""
+    return await asyncio.to_thread(
+        lambda: configuration(fake.world, fake.url, folder, head=head, **told)
+    )
 
 
 def stored_in(database: Database, folder: Path) -> str:

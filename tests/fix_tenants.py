@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fix_postgres import Database
-from fix_simulator import configuration, stored_in
+from fix_simulator import configured_for
 from prometheus_client import generate_latest
 
 from harvester import config, metrics, service
@@ -45,7 +45,7 @@ class Shop:
         return self.settings.model_copy(update={"tenants": kept})
 
     def reload(self, wanted: Settings) -> Reload:
-        return Reload(self.settings, lambda: wanted, self.tenants, self.clock)
+        return Reload(self.settings, lambda: wanted, self.tenants, self.house.keys, self.clock)
 
 
 def series(tenant: str = "", name: str = "") -> dict[str, float]:
@@ -59,10 +59,8 @@ def series(tenant: str = "", name: str = "") -> dict[str, float]:
 async def shop_at(fake: FakeMydevices, database: Database, folder: Path) -> AsyncIterator[Shop]:
     clock = fake.world.clock
     assert isinstance(clock, HandClock)
-    head = stored_in(database, folder)
-    settings = await asyncio.to_thread(
-        lambda: config.load(configuration(fake.world, fake.url, folder, head=head))
-    )
+    path = await configured_for(fake, folder, database)
+    settings = await asyncio.to_thread(config.load, path)
     async with service.opened(settings, clock, "test") as house:
         for each in settings.tenants:  # as other tests may have left it
             metrics.forget(each.name)

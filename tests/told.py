@@ -27,19 +27,21 @@ class ToldApi:
 
 
 class ToldExchange:
-    """Gives one answer to whatever is posted."""
+    """Gives one answer to whatever is posted; `posted` are the URLs, parameters and bearers."""
 
     def __init__(self, answer: Told) -> None:
         self.answer = answer
         self.url = ""
         self.form: dict[str, Any] = {}
+        self.json: dict[str, Any] = {}
+        self.posted: list[tuple[str, dict[str, Any], str | None]] = []
 
     async def post_once(
-        self, url: str, *, form: Params | None = None, json: object = None
+        self, url: str, *, form: Params | None = None, json: Any = None, bearer: str | None = None
     ) -> object:
-        assert json is None
-        self.url, self.form = url, dict(form or {})
-        return _given(self.answer, self.form)
+        self.url, self.form, self.json = url, dict(form or {}), dict(json or {})
+        self.posted.append((url, self.form or self.json, bearer))
+        return _given(self.answer, self.form or self.json)
 
 
 def _given(told: Told, params: dict[str, Any]) -> object:

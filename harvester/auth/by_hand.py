@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Callable
 
-from harvester.auth.calls import in_time, to_its_end
+import structlog
+
+from harvester.auth.calls import to_its_end
 from harvester.auth.held import Account, Held
-from harvester.auth.sealed import Vault, elsewhere
+from harvester.auth.life import Life
+from harvester.auth.sealed import Vault
+from harvester.auth.telling import Telling
 from harvester.clock import Clock
+from harvester.errors import PlatformError
+from harvester.logs import Failures
 from harvester.model import Token
-from harvester.platforms.base import Exchange, Platform
+from harvester.platforms.base import Access, Exchange
 
-PATIENCE = timedelta(seconds=30)
-"""How long a renewal of another instance is waited for."""
-AGAIN = timedelta(milliseconds=500)
+_log = structlog.stdlib.get_logger(__name__)
 
 Told = Callable[[], None]
 """Called once, where another instance has to be waited for."""
@@ -23,7 +25,7 @@ Told = Callable[[], None]
 
 async def log_in(
     account: Account,
-    adapter: Platform,
+    adapter: Access,
     exchange: Exchange,
     vault: Vault,
     clock: Clock,
@@ -35,39 +37,53 @@ async def log_in(
 
     Raises PlatformError (then all is as it was), StoreUnavailable.
     """
+    telling, grant = Telling(account, clock, Failures(_log)), adapter.grant(account.credentials)
 
     async def obtained(fence: int) -> Token:
-        last, now = await vault.load(), clock.now()
-        token = await in_time(adapter.login(exchange, account.credentials, now))
-        held = Held(token, now, last.generation + 1 if last else 1)
-        await vault.save_login(fence, held, account.credentials.password if keep_password else None)
+        kept, now = await vault.load_over(), clock.now()
+        try:
+            token = await adapter.login(exchange, account.credentials, now)
+        except PlatformError as error:
+            await vault.note(telling.failed(grant, error))
+            raise
+        held = Held(token, now, kept.generation + 1, logged_in_at=now)
+        password = account.credentials.password if keep_password else None
+        event = telling.event(grant, "ok")
+        await vault.save_login(fence, Life(since=now), held, password, event)
         return token
 
-    async with _alone(vault, clock, waits) as fence:
+    async with vault.alone(waits) as fence:
         return await to_its_end(obtained(fence))
 
 
-async def log_out(vault: Vault, clock: Clock, *, waits: Told) -> bool:
-    """Erase the account's token and kept password; whether there was any.
+async def log_out(
+    account: Account,
+    adapter: Access,
+    exchange: Exchange,
+    vault: Vault,
+    clock: Clock,
+    *,
+    waits: Told,
+) -> tuple[bool, bool]:
+    """End the account's token at its platform where that can be done, and erase what is kept.
 
-    Raises TokenError where another instance is renewing it, and StoreUnavailable.
+    Whether it was ended there, and whether anything was kept. Raises TokenError where another
+    instance is renewing it, and StoreUnavailable.
     """
-    async with _alone(vault, clock, waits) as fence:
-        return await vault.forget(fence)
+    async with vault.alone(waits) as fence:
+        kept, now = await vault.load_over(), clock.now()
+        ended = await _revoked(account, adapter, exchange, kept.held)
+        event = Telling(account, clock, Failures(_log)).event("logout", "ok")
+        return ended, await vault.forget(fence, kept.life.logged_out(now), event)
 
 
-@asynccontextmanager
-async def _alone(vault: Vault, clock: Clock, waits: Told) -> AsyncIterator[int]:
-    """The fence, waited for. Raises TokenError where another instance keeps it for too long."""
-    begun, give_up = False, clock.now() + PATIENCE
-    while True:
-        async with vault.lease() as fence:
-            if fence is not None:
-                yield fence
-                return
-        if clock.now() >= give_up:
-            raise elsewhere()
-        if not begun:
-            begun = True
-            waits()
-        await clock.sleep_until(clock.now() + AGAIN)
+async def _revoked(
+    account: Account, adapter: Access, exchange: Exchange, held: Held | None
+) -> bool:
+    """A platform that does not do it must not keep the token in the database."""
+    if held is None:
+        return False
+    try:
+        return await adapter.revoke(exchange, account.credentials, held.token)
+    except PlatformError:
+        return False

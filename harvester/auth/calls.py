@@ -1,19 +1,27 @@
-"""A token call: bounded in time, and never broken off half-way."""
+"""Token calls, none of which is broken off half-way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Protocol, TypeVar
 
-from harvester.errors import Unreachable
-from harvester.model import Token
+from harvester.platforms.base import Exchange
 
-LONGEST_CALL = 150.0
-"""Seconds of a login or a renewal, with its wait for a slot."""
+LONGEST_CALL = 310.0
+"""Seconds of a renewal with all its calls: looked for, refused, logged in anew, and narrowed."""
+
+_T = TypeVar("_T")
 
 
-async def to_its_end(asked: Coroutine[None, None, Token]) -> Token:
+class Calls(Exchange, Protocol):
+    """Token calls, and whether whoever takes them answers at all, as `client` offers it."""
+
+    async def answers(self, url: str) -> bool: ...
+
+
+async def to_its_end(asked: Coroutine[None, None, _T]) -> _T:
     """Whoever asks may be cancelled, and the call goes on: if it broke off, nobody could tell
     whether the refresh token was used up, or would learn that the password is wrong."""
     call = asyncio.create_task(asked)
@@ -23,13 +31,3 @@ async def to_its_end(asked: Coroutine[None, None, Token]) -> Token:
         with suppress(Exception):
             await call
         raise
-
-
-async def in_time(asked: Awaitable[Token]) -> Token:
-    """Raises Unreachable where it takes too long."""
-    try:
-        async with asyncio.timeout(LONGEST_CALL):
-            return await asked
-    except TimeoutError:
-        # Longer, and another instance could begin a renewal of its own.
-        raise Unreachable(f"no answer within {LONGEST_CALL:.0f} s") from None

@@ -16,7 +16,7 @@ import typer
 
 from harvester import platforms, service, shown
 from harvester.auth import Account, by_hand
-from harvester.auth.sealed import Vault
+from harvester.auth.sealed import PATIENCE, Vault
 from harvester.cli.options import DEFAULT_CONFIG, ConfigFile, chosen, configured
 from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
@@ -74,8 +74,10 @@ class _Configured:
     user: str
 
     @property
-    def has_password(self) -> bool:
-        return any(each.password for each in self.tenant.accounts if each.user == self.user)
+    def key(self) -> str | None:
+        """Of what the configuration has for the daemon to log in with, as "password"."""
+        [account] = [each for each in self.tenant.accounts if each.user == self.user]
+        return next(iter(account.secrets), None)
 
 
 def login(
@@ -107,33 +109,39 @@ def login(
     )
     if keep_password:
         typer.echo("Its password is kept, sealed.")
-    elif not account.has_password:
+    elif account.key != "password":
         typer.echo("Its password is not kept: log in again once the token can be renewed no more.")
-    if keep_password and account.has_password:
-        typer.echo("The configuration has a password too: that one is used, not the kept one.")
+    if keep_password and account.key:
+        typer.echo(f"The configuration has {account.key} too, and it is used, not the kept one.")
 
 
 def logout(tenant: _TenantName, user: _User, config_file: ConfigFile = DEFAULT_CONFIG) -> None:
-    """Forget an account's token and its kept password.
+    """End an account's token at its platform, and forget it and the kept password.
 
-    Its session at the platform is not ended: it ends by itself. A running daemon goes on with the
-    token that it holds until that ends.
+    Not every platform can end a token: it is told where one lives on until it ends by itself. A
+    running daemon goes on with the token that it holds for as long.
 
     \b
     Example: harvester logout acme ana@acme.example --config config.toml
     """
     account = _configured(config_file, tenant, user)
-    if not asyncio.run(_log_out(account)):
+    ended, kept = asyncio.run(_log_out(account))
+    if not kept:
         typer.echo(f"{tenant}/{user}: neither token nor password was kept.")
+    elif ended:
+        typer.echo(
+            f"{tenant}/{user} is logged out, here and at {account.tenant.platform}: its token and "
+            "kept password are forgotten."
+        )
     else:
         typer.echo(
             f"{tenant}/{user} is logged out here: its token and kept password are forgotten. Its "
             f"session at {account.tenant.platform} lives on until it ends by itself, and a daemon "
             "that holds the token uses it until then: restart the daemon to stop that."
         )
-    if account.has_password:
+    if account.key:
         typer.echo(
-            "The configuration has a password for this user, with which the daemon logs in again: "
+            f"The configuration has {account.key} for this user, with which the daemon goes on: "
             "take it out to prevent that."
         )
 
@@ -183,17 +191,23 @@ async def _log_in(wanted: _Configured, credentials: Credentials, keep: bool) -> 
             )
 
 
-async def _log_out(wanted: _Configured) -> bool:
+async def _log_out(wanted: _Configured) -> tuple[bool, bool]:
+    """Whether it was ended at the platform, and whether anything was kept."""
     if not await asyncio.to_thread(exists, wanted.settings):
-        return False
-    async with _opened(wanted) as house:
-        known = await reports.accounts(house.pool, [wanted.tenant.name])
-        account_id = known.get((wanted.tenant.name, wanted.user))
+        return False, False
+    tenant = wanted.tenant
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    async with (
+        _opened(wanted) as house,
+        client_of(tenant, house.clock, concurrency=1) as client,
+    ):
+        known = await reports.accounts(house.pool, [tenant.name])
+        account_id = known.get((tenant.name, wanted.user))
         if account_id is None:
-            return False
+            return False, False
         account, vault = _vault(wanted, house, account_id, Credentials(wanted.user))
         with _told(account):
-            return await by_hand.log_out(vault, house.clock, waits=_waits)
+            return await by_hand.log_out(account, adapter, client, vault, house.clock, waits=_waits)
 
 
 def _opened(wanted: _Configured) -> AbstractAsyncContextManager[House]:
@@ -213,13 +227,12 @@ def _vault(
         deployment=house.deployment,
         owner=house.owner,
     )
-    return account, Vault(account, house.pool, house.ring)
+    return account, Vault(account, house.pool, house.keys)
 
 
 def _waits() -> None:
-    patience = by_hand.PATIENCE.total_seconds()
     typer.echo(
-        f"Another instance has the account in hand just now; waiting for up to {patience:.0f} s.",
+        f"Another instance has the account in hand just now; waiting for up to {PATIENCE:.0f} s.",
         err=True,
     )
 

@@ -1,5 +1,6 @@
 """The keys that seal what is secret in the database."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -7,14 +8,33 @@ from typing import Annotated
 
 import typer
 
-from harvester import vault
-from harvester.errors import UserError
+from harvester import config, vault
+from harvester.cli.options import DEFAULT_CONFIG, ConfigFile
+from harvester.config import Settings
+from harvester.errors import ConfigError, UserError
+from harvester.service.database import reading
+from harvester.service.resealing import Found, Resealing
+from harvester.vault import KeyFile
 
 app = typer.Typer(rich_markup_mode=None)
+
+MOST_TOLD = 20
+"""Of what cannot be opened so many are named."""
+NEXT = """\
+Next: let every daemon read the file again, by a reload, or by a restart where it has a copy; until
+then it may seal under an old key. Leave the old keys in the file as long as you keep backups that
+they sealed, and keep a copy of the file apart from the database."""
 
 _KeyFile = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="The key file to make, in a folder that is there."),
+]
+_Prepare = Annotated[
+    bool,
+    typer.Option(
+        "--prepare",
+        help="Only add the next key to the file. It opens, and seals nothing until it is rotated.",
+    ),
 ]
 
 
@@ -50,3 +70,87 @@ def generate(file: _KeyFile) -> None:
         "Keep a copy apart from the database: who loses it must log in every account again, and "
         "who has\nboth can log in as every account."
     )
+
+
+@app.command()
+def rotate(config_file: ConfigFile = DEFAULT_CONFIG, prepare: _Prepare = False) -> None:
+    """Put a new key first in the key file, and seal anew under it what lies in the database.
+
+    Daemons go on meanwhile, and nobody is logged in. The old keys stay in the file. One that was
+    interrupted is finished when it is called again.
+
+    Where daemons have copies of the file, as systemd makes them of its credentials, all of them
+    must have the new key before it seals: --prepare, restart them, and only then rotate.
+
+    \b
+    Example: harvester keys rotate --config config.toml
+    """
+    settings = config.load(config_file)
+    file = _file(settings)
+    file.load()
+    with file.locked():
+        if prepare:
+            _prepare(file)
+        else:
+            asyncio.run(_rotate(settings, file))
+
+
+def _file(settings: Settings) -> KeyFile:
+    if not isinstance(settings.keys, KeyFile):
+        raise ConfigError(
+            f"{settings.keys} holds the keys, and nothing but a file can be written anew: put them "
+            'into one, and name it as key_file = "…".'
+        )
+    return settings.keys
+
+
+def _prepare(file: KeyFile) -> None:
+    there = file.waiting()
+    key_id = there or file.prepare()
+    typer.echo(
+        f"{key_id} {'was' if there else 'is'} in {file} as the next key: it seals nothing yet.\n"
+        "Let every daemon read the file again, by a reload, or by a restart where it has a copy. "
+        "Then:\nharvester keys rotate"
+    )
+
+
+async def _rotate(settings: Settings, file: KeyFile) -> None:
+    async with reading(settings) as pool:
+        found = await Resealing(pool, file.load(), settings.deployment).look()
+        _refuse_wrong(file, found)
+        _turn(file, found)
+        resealing = Resealing(pool, file.load(), settings.deployment)
+        _tell(await resealing.reseal(), await resealing.look())
+
+
+def _refuse_wrong(file: KeyFile, found: Found) -> None:
+    if found.broken and not found.values:
+        raise ConfigError(
+            f"{file} opens nothing of what lies in the database, for instance {found.broken[0]}. "
+            "Nothing was changed. Bring back the right key file, from a copy, or mend `deployment`."
+        )
+
+
+def _turn(file: KeyFile, found: Found) -> None:
+    """Give the file another first key, unless the last one is not at its end yet."""
+    sealing, waiting = file.load().sealing, file.waiting()
+    if not waiting and found.values.keys() - {sealing}:
+        typer.echo(f"The rotation to {sealing} is not at its end: it goes on, without a new key.")
+        return
+    if not waiting and file.is_credential():
+        raise UserError(
+            f"{file} is a credential, of which each daemon has a copy since its start: it would "
+            "not know a new key. First: harvester keys rotate --prepare, and restart every daemon.",
+            os.EX_USAGE,
+        )
+    typer.echo(f"{file.rotate()} is the first key in {file} now.")
+
+
+def _tell(count: int, left: Found) -> None:
+    """Raises ConfigError where values were left as they are."""
+    sealed = ", ".join(f"{number} under {key_id}" for key_id, number in left.values.items())
+    typer.echo(f"Sealed anew: {count}. In the database now: {sealed or 'nothing sealed'}.\n{NEXT}")
+    if left.broken:
+        more = len(left.broken) - MOST_TOLD
+        named = [*left.broken[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+        raise ConfigError("\n  ".join(["What no key opens was left as it is:", *named]))

@@ -51,6 +51,15 @@ def one_form(as_json: bool, as_csv: bool) -> None:
         raise typer.BadParameter("cannot go with --json; choose one", param_hint="--csv")
 
 
+def duration(text: str, option: str) -> timedelta:
+    """As a configuration has it: "36h"."""
+    try:
+        return _DURATION.validate_python(text)
+    except ValidationError as error:
+        told = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{text!r}: {told}", param_hint=option) from None
+
+
 def instant(text: str | None, option: str, now: datetime) -> datetime | None:
     """An instant in ISO 8601 with its zone, or a duration back from now."""
     if text is None:

@@ -15,10 +15,13 @@ import typer
 
 from harvester import shown
 from harvester.errors import UserError
+from harvester.platforms import adapter
+from harvester.platforms.base import Platform
 from harvester.service.signals import signals
+from harvester.simulator import fakes
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import Served, configure
-from harvester.simulator.fakes import platforms, simulated
+from harvester.simulator.fakes import simulated
 from harvester.simulator.recording import BadRecording, Recorded, ending, read
 from harvester.simulator.replay import Replay
 from harvester.simulator.world import World, lively
@@ -114,7 +117,7 @@ async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
         stop, _ = stack.enter_context(signals(reloads=False))
         served = [
             await _serve(stack, platform, _world(platform, recorded), port and port + n)
-            for n, platform in enumerate(platforms())
+            for n, platform in enumerate(_harvested())
         ]
         try:
             path = await asyncio.to_thread(configure, served, folder, head=_MARK)
@@ -124,6 +127,11 @@ async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
             ) from None
         _tell(served, path)
         await stop.wait()
+
+
+def _harvested() -> list[str]:
+    """Of the platforms with a fake those whose readings are pulled."""
+    return [each for each in fakes.platforms() if issubclass(adapter(each), Platform)]
 
 
 def _world(platform: str, recorded: list[Recorded]) -> World:

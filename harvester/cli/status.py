@@ -16,10 +16,11 @@ from rich.text import Text
 
 from harvester import shown
 from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, TenantName, configured
+from harvester.cli.standing import AccountStanding, account_standings, lines
 from harvester.clock import Clock, SystemClock
 from harvester.config import Settings, Tenant
 from harvester.service.database import reading
-from harvester.store import reports
+from harvester.store import accounts, reports
 from harvester.store.reports import Failing
 from harvester.store.streams import Standing, standings
 
@@ -46,10 +47,11 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was found; `accounts` are counted as configured, `workers` are instances."""
+    """What was found of the configured tenants; `workers` are instances."""
 
     at: datetime
-    accounts: dict[str, int]
+    tenants: dict[str, Tenant]
+    accounts: dict[str, list[AccountStanding]]
     streams: list[Standing]
     workers: dict[str, str]
     failing: list[Failing]
@@ -58,7 +60,7 @@ class State:
     def unknown(self) -> list[str]:
         """Configured tenants that no daemon has worked yet."""
         known = {each.tenant for each in self.streams}
-        return [name for name in self.accounts if name not in known]
+        return [name for name in self.tenants if name not in known]
 
 
 def status(
@@ -73,7 +75,8 @@ def status(
     tenant's feeds: an hour that is missing of each of three feeds is 3 h. "lag" is how far the
     least pulled feed is behind; "pulled" and "settled" (not asked for again) are shares of the
     time that is wanted; "missing" may still come, "lost" never does; "done" is how long ago all
-    was done that was due. Below stand who works the tenants, and what fails.
+    was done that was due. Below stand who works the tenants, what fails, and each account that is
+    not simply active, with what to do about it.
 
     \b
     Examples:
@@ -108,9 +111,11 @@ async def _tell(
 
 async def _state(pool: Pool, tenants: list[Tenant], clock: Clock) -> State:
     names = [each.name for each in tenants]
+    seen = await accounts.states(pool, names)
     return State(
         at=clock.now(),
-        accounts={each.name: len(each.accounts) for each in tenants},
+        tenants={each.name: each for each in tenants},
+        accounts={each.name: account_standings(each, seen) for each in tenants},
         streams=await standings(pool, names),
         workers=await reports.workers(pool, names),
         failing=await reports.failing(pool, names, MOST_FAILING),
@@ -121,7 +126,8 @@ def rows(state: State) -> Iterator[dict[str, Any]]:
     """For programs: the columns of harvester.streams, and what stands below the table."""
     for each in state.streams:
         yield asdict(each) | {
-            "accounts": state.accounts[each.tenant],
+            "accounts": len(state.tenants[each.tenant].accounts),
+            "account_states": [account.row() for account in state.accounts[each.tenant]],
             "worked_by": state.workers.get(each.tenant),
             "failures": [asdict(failing) for failing in _of(state, each)],
         }
@@ -129,8 +135,8 @@ def rows(state: State) -> Iterator[dict[str, Any]]:
 
 def picture(state: State) -> Group:
     """For people."""
-    lines = [*_worked(state), *_troubles(state)]
-    return Group(_table(state), "", *(Text(line) for line in lines), "")
+    below = [*_worked(state), *_troubles(state), *_accounts(state)]
+    return Group(_table(state), "", *(Text(line) for line in below), "")
 
 
 def _table(state: State) -> Table:
@@ -138,7 +144,7 @@ def _table(state: State) -> Table:
         (
             each.tenant,
             each.stream,
-            state.accounts[each.tenant],
+            len(state.tenants[each.tenant].accounts),
             each.devices,
             each.feeds,
             shown.duration(each.lag),
@@ -155,7 +161,7 @@ def _table(state: State) -> Table:
 
 def _worked(state: State) -> Iterator[str]:
     owners: dict[str, list[str]] = {}
-    for name in state.accounts:
+    for name in state.tenants:
         if name not in state.unknown:
             owners.setdefault(state.workers.get(name, ""), []).append(name)
     for owner, names in sorted(owners.items(), reverse=True):
@@ -175,6 +181,12 @@ def _troubles(state: State) -> Iterator[str]:
         for failing in _of(state, each):
             since = shown.duration(failing.failing_for)
             yield shown.cell(f"  {failing.feed}: for {since}: {failing.failure}")
+
+
+def _accounts(state: State) -> Iterator[str]:
+    for name, tenant in state.tenants.items():
+        if name not in state.unknown:
+            yield from map(shown.cell, lines(tenant, state.accounts[name], state.at))
 
 
 def _of(state: State, standing: Standing) -> Iterator[Failing]:

@@ -38,6 +38,7 @@ class _Environment(BaseSettings):
     key_file: str
     database: Database
     web: Web
+    auth_events: str
     tenant: list[Any]
 
 

@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from harvester.config.tree import Location, Problem, Tree
 from harvester.errors import ConfigError
-from harvester.vault import open_regular
+from harvester.vault import KeyVariable, open_regular
 
 KINDS = ("file", "env", "credential")
 KEY_FILE = ("key_file",)
-"""What may be a credential and is no secret, but the path of a file with keys."""
+"""What may be a reference and is no secret, but a place where keys are."""
+KEYS_WANTED = 'takes a path in quotes, { credential = "…" } or { env = "…" }'
 NUL = "holds a NUL character, which no path and no database takes"
 MOST_BYTES = 64 * 1024
 """No secret is longer; a device such as /dev/zero never ends."""
@@ -23,7 +24,7 @@ def resolve(tree: Tree, folder: Path) -> tuple[Tree, list[Problem]]:
     """The tree with a SecretStr for each reference, and what could not be resolved.
 
     Files are relative to `folder`. A reference that leads nowhere becomes an empty SecretStr. The
-    key file's is its path.
+    key file's is its path, or a KeyVariable.
     """
     problems: list[Problem] = []
     return {key: _resolved(each, (key,), folder, problems) for key, each in tree.items()}, problems
@@ -66,14 +67,14 @@ def _resolved(node: object, at: Location, folder: Path, problems: list[Problem])
     return node
 
 
-def _meant(at: Location, kind: str, name: str, folder: Path) -> SecretStr | str:
+def _meant(at: Location, kind: str, name: str, folder: Path) -> SecretStr | KeyVariable | str:
     if "\0" in name:
         raise ConfigError(NUL)
     if at != KEY_FILE:
         return SecretStr(_secret(kind, name, folder))
-    if kind != "credential":
-        raise ConfigError('takes a path, or { credential = "…" }')
-    return str(_credential(name))
+    if kind == "file":
+        raise ConfigError(KEYS_WANTED)
+    return KeyVariable(name) if kind == "env" else str(_credential(name))
 
 
 def _secret(kind: str, name: str, folder: Path) -> str:

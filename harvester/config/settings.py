@@ -19,10 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from harvester.config.references import KEYS_WANTED
 from harvester.config.tree import Location, Tree, at, nearest
 from harvester.config.urls import is_host
 from harvester.platforms import adapter, names
-from harvester.platforms.base import Options, Secret
+from harvester.platforms.base import Access, Options, Platform, Secret
+from harvester.vault import KeyFile, KeySource, KeyVariable, OwnKeyFile
 
 # Digits are limited so that no sum leaves the years that a datetime knows.
 _DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
@@ -62,7 +64,8 @@ def _options(value: object, info: ValidationInfo) -> Options:
 
 def _platform_looks(tenant: dict[str, Any]) -> tuple[timedelta, ...]:
     # Some versions of pydantic ask even where the platform was found wrong.
-    return adapter(tenant["platform"]).looks if "platform" in tenant else ()
+    found = adapter(tenant["platform"]) if "platform" in tenant else Access
+    return found.looks if issubclass(found, Platform) else ()
 
 
 def _dsn(value: str) -> str:
@@ -114,6 +117,14 @@ def _placed(path: Path, info: ValidationInfo) -> Path:
         raise ValueError("~ stands for no home here; write the whole path") from None
 
 
+def _key_source(value: object, info: ValidationInfo) -> KeySource | None:
+    if value is None or isinstance(value, KeyVariable):  # None: leads nowhere, and told already
+        return value
+    if not isinstance(value, str):
+        raise ValueError(KEYS_WANTED)
+    return KeyFile(_placed(Path(str(_named(value))), info))
+
+
 def _repeated(values: Iterable[str]) -> str:
     return ", ".join(value for value, times in Counter(values).items() if times > 1)
 
@@ -150,10 +161,26 @@ class Web(_Table):
 
 
 class Account(_Table):
-    """One user of a tenant. Without a password, a token in the database must do."""
+    """One user of a tenant: a password, or a token got by hand where its platform takes one.
+
+    With nothing, a token in the database must do.
+    """
 
     user: Text
     password: Secret | None = None
+    refresh_token: Secret | None = None
+    access_token: Secret | None = None
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if len(self.secrets) > 1:
+            raise ValueError(f"takes one of {', '.join(self.secrets)}, not all")
+        return self
+
+    @property
+    def secrets(self) -> list[str]:
+        """The keys of what is given to log in with."""
+        return [key for key in ("password", "refresh_token", "access_token") if getattr(self, key)]
 
 
 class Tenant(_Table):
@@ -168,6 +195,15 @@ class Tenant(_Table):
     accounts: tuple[Account, ...] = Field(default=(), alias="account")
 
     @model_validator(mode="after")
+    def _secrets_taken(self) -> Self:
+        takes = adapter(self.platform).takes
+        for account in self.accounts:
+            for key in account.secrets:
+                if key not in takes:
+                    raise ValueError(f"{self.platform} takes no {key} of an account")
+        return self
+
+    @model_validator(mode="after")
     def _each_user_once(self) -> Self:
         if repeated := _repeated(account.user for account in self.accounts):
             raise ValueError(f"two accounts have the same user: {repeated}")
@@ -179,15 +215,17 @@ class Settings(_Table):
 
     deployment: Text = "harvester"
     state_directory: Placed
-    key_file: Placed | None = None
+    key_file: Annotated[KeySource | None, PlainValidator(_key_source)] = None
     database: Database = Database()
     web: Web = Web()
+    auth_events: Duration = timedelta(days=90)
+    """How long the audit trail of token calls is kept."""
     tenants: tuple[Tenant, ...] = Field(alias="tenant")
 
     @property
-    def keys(self) -> Path:
-        """The key file, configured or the state directory's own."""
-        return self.key_file or self.state_directory / "keys"
+    def keys(self) -> KeySource:
+        """Where the key ring is, as configured or in the state directory's own file."""
+        return self.key_file or OwnKeyFile(self.state_directory / "keys")
 
     @model_validator(mode="after")
     def _each_tenant_once(self) -> Self:

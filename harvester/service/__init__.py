@@ -22,6 +22,7 @@ from harvester.service.reload import Reload, Reread
 from harvester.service.signals import signals
 from harvester.service.tenant import Working, working
 from harvester.service.tenants import Tenants
+from harvester.service.trail import Trail
 from harvester.service.watch import Watch
 
 __all__ = ["House", "Working", "instance", "opened", "run", "working"]
@@ -29,6 +30,7 @@ __all__ = ["House", "Working", "instance", "opened", "run", "working"]
 EXTEND_EVERY = 20.0  # seconds; leases last three times as long
 SERVER_EVERY = 5.0  # seconds, at the embedded Postgres
 MEASURE_EVERY = 15.0  # seconds
+FORGET_EVERY = 3600.0  # seconds, in the audit trail
 THREADS = 64  # made as they are needed
 PING_WITHIN = 30.0  # seconds, where no watchdog waits
 
@@ -63,7 +65,7 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
             notify("READY=1", "STATUS=harvesting")
             beside = [every(MEASURE_EVERY, "watch", Watch(house, tenants).look)]
             if reread:
-                beside.append(Reload(settings, reread, tenants, clock).keep(hup))
+                beside.append(Reload(settings, reread, tenants, house.keys, clock).keep(hup))
             async with kept(*beside, stop=stop):
                 await stop.wait()
     _log.info("stopped")
@@ -98,7 +100,11 @@ async def _harvesting(
     settings: Settings, house: House, health: Health, stop: asyncio.Event
 ) -> AsyncIterator[Tenants]:
     tenants = Tenants(house)
-    keepers = [every(EXTEND_EVERY, "leases", tenants.extend)]
+    trail = Trail(house.pool, settings.auth_events)
+    keepers = [
+        every(EXTEND_EVERY, "leases", tenants.extend),
+        every(FORGET_EVERY, "audit trail", trail.forget),
+    ]
     if house.server:
         # A server of our own that was killed has nobody else to start it anew.
         keep = partial(asyncio.to_thread, house.server.keep)

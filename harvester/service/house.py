@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,7 +19,7 @@ from harvester.service.database import not_migrated, reached
 from harvester.service.presence import Presence
 from harvester.store.partitions import Partitions
 from harvester.store.pool import connected, open_pool
-from harvester.vault import KeyRing
+from harvester.vault import Keys, OwnKeyFile
 
 if TYPE_CHECKING:
     import asyncpg
@@ -33,13 +34,15 @@ class House:
     """What all tenants of a daemon share."""
 
     pool: Pool
-    ring: KeyRing
+    keys: Keys
     partitions: Partitions
     clock: Clock
     deployment: str
     owner: str
     server: embedded.Running | None
     presence: Presence
+    spills: Path
+    """Where tokens wait while the database is away."""
 
 
 @asynccontextmanager
@@ -51,7 +54,7 @@ async def opened(
     Where it shall not be upgraded, an older database is refused; an empty one is migrated all
     the same.
     """
-    ring = await asyncio.to_thread(_ring, settings)
+    keys = await asyncio.to_thread(_keys, settings, clock)
     async with reached(settings) as login:
         async with connected(login.dsn, login.password) as connection:
             if not upgrades:
@@ -61,13 +64,14 @@ async def opened(
         async with open_pool(login.dsn, login.password) as pool:
             yield House(
                 pool=pool,
-                ring=ring,
+                keys=keys,
                 partitions=Partitions(pool, settings.database.partition),
                 clock=clock,
                 deployment=settings.deployment,
                 owner=owner,
                 server=login.server,
                 presence=Presence(pool),
+                spills=settings.state_directory / "spill",
             )
 
 
@@ -78,11 +82,9 @@ async def _refuse_older(connection: asyncpg.Connection[Any]) -> None:
         raise not_migrated(missing)
 
 
-def _ring(settings: Settings) -> KeyRing:
+def _keys(settings: Settings, clock: Clock) -> Keys:
     """The configured keys, which must be there, or the state directory's own."""
-    if settings.key_file:
-        return KeyRing.load(settings.keys)
-    ring, made = KeyRing.load_or_create(settings.keys)
-    if made:
-        _log.info("made a key file; who loses it must log in again", file=str(settings.keys))
-    return ring
+    source = settings.keys
+    if isinstance(source, OwnKeyFile) and source.make():
+        _log.info("made a key file; who loses it must log in again", file=str(source))
+    return Keys(source.load, clock)

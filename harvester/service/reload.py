@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again, and what changed of the tenants is applied."""
+"""SIGHUP: configuration and keys are read again, and what changed of the tenants is applied."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from harvester import metrics
 from harvester.clock import Clock
 from harvester.config import Settings
 from harvester.config.difference import Difference, difference, needing_restart
-from harvester.errors import HarvesterError, UserError
+from harvester.errors import ConfigError, HarvesterError, UserError
 from harvester.notify import notify, reloading
 from harvester.service.tenants import Tenants
+from harvester.vault import Keys
 
 Reread = Callable[[], Settings]
 """The settings as they stand now. Blocks on files; raises ConfigError."""
@@ -29,6 +30,7 @@ class Reload:
     settings: Settings
     reread: Reread
     tenants: Tenants
+    keys: Keys
     clock: Clock
 
     async def keep(self, hup: asyncio.Event) -> None:
@@ -42,8 +44,10 @@ class Reload:
 
     async def now(self) -> bool:
         """Read and apply; whether all of it went well. What did not is told, and left as it was."""
+        # First: what a tenant that is begun anew loads may be sealed under a new key.
+        keys_read = await self._read_keys()
         wanted = await self._read()
-        well = wanted is not None and await self._apply(wanted)
+        well = wanted is not None and await self._apply(wanted) and keys_read
         metrics.RELOAD_SUCCESSFUL.set(well)
         if well:
             metrics.RELOAD_SUCCESS_TIME.set(self.clock.now().timestamp())
@@ -51,6 +55,14 @@ class Reload:
         else:
             _log.error("reload failed; what could not be applied stays as it was")
         return well
+
+    async def _read_keys(self) -> bool:
+        try:
+            await self.keys.reread()
+        except ConfigError as error:
+            _log.error("the keys cannot be read, the old ones stay", problem=str(error))
+            return False
+        return True
 
     async def _read(self) -> Settings | None:
         try:
@@ -74,6 +86,8 @@ class Reload:
                 for each, _ in found.changed
             ),
         )
+        for tenant in self.tenants:
+            tenant.try_again()
         return all(results)
 
 

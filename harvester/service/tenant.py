@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from harvester import auth, metrics, platforms
-from harvester.auth import Account, AccountApi, Keeper
 from harvester.client import Client
 from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Fenced, StoreError, StoreUnavailable
-from harvester.harvest import STREAM, Harvest, Seat, Work
-from harvester.model import Credentials
+from harvester.harvest import STREAM, Harvest, Work
 from harvester.platforms.base import Platform
+from harvester.service.accounts import Accounts
 from harvester.service.house import House
 from harvester.store import catalog, feeds, leases
 from harvester.windows import Rules
@@ -40,7 +39,8 @@ class Working:
         self._house = house
         self._tenant_id = tenant_id
         self._client = client
-        self._keepers: list[Keeper] = []
+        self._adapter = platforms.adapter(settings.platform)(settings.options)
+        self._accounts = Accounts(house, settings, self._adapter, client)
         self._lease: leases.Lease | None = None
         self._lease_ends = house.clock.now()
         self._lease_turn = asyncio.Lock()
@@ -55,6 +55,10 @@ class Working:
     @property
     def job(self) -> str:
         return f"{self.name} {STREAM}"
+
+    @property
+    def tokens_job(self) -> str:
+        return f"{self.name} tokens"
 
     @property
     def interval(self) -> timedelta:
@@ -97,18 +101,44 @@ class Working:
 
         Raises Fenced where another instance took the tenant meanwhile, and StoreUnavailable.
         """
-        lease = self._lease or await self._take()
+        lease = await self._take()
         if lease is None:
             self._wait()
             return False
         self._work()
         now = self._house.clock.now()
         try:
-            harvest = self._harvest = self._harvest or await self._begin(lease)
+            await self._accounts.seat(lease)
+            if not isinstance(self._adapter, Platform):
+                return True  # nothing is read through it yet
+            harvest = self._harvest = self._harvest or self._begin(self._adapter)
             return await harvest.tick(lease, now, max(self.interval, SHORTEST_TICK))
         except Fenced:
             self._hold(None)
             raise
+
+    async def keep(self) -> None:
+        """Keep the accounts' tokens alive, if we work the tenant. Raises StoreUnavailable."""
+        lease = await self._take()
+        if lease is None:
+            return
+        try:
+            await self._accounts.seat(lease)
+        except Fenced:
+            self._hold(None)
+            return
+        await self._accounts.keep(in_use=isinstance(self._adapter, Platform))
+
+    def try_again(self) -> None:
+        """A person wants tried again what was refused."""
+        self._accounts.try_again()
+
+    def measure(self) -> None:
+        """Set the metrics of its tokens, where they are ours to renew."""
+        if self._lease is None:
+            self._accounts.unmeasure()
+        else:
+            self._accounts.measure(self._house.clock.now())
 
     def stop(self) -> None:
         """Begin no more windows."""
@@ -142,16 +172,18 @@ class Working:
     def leave(self) -> None:
         """Count it no more: who still waits for an answer must not make its series again."""
         self._lease = None
-        for keeper in self._keepers:
-            keeper.leave()
+        self._accounts.leave()
 
     async def _take(self) -> leases.Lease | None:
-        house = self._house
-        ends = house.clock.now() + LEASE_LASTS
-        lease = await leases.take(house.pool, self._tenant_id, house.owner, LEASE_LASTS)
-        self._lease_ends = ends
-        self._hold(lease)
-        return lease
+        """The lease, ours already or taken now: one of two takers would be fenced by the other."""
+        async with self._lease_turn:
+            if self._lease is None:
+                house = self._house
+                ends = house.clock.now() + LEASE_LASTS
+                lease = await leases.take(house.pool, self._tenant_id, house.owner, LEASE_LASTS)
+                self._lease_ends = ends
+                self._hold(lease)
+            return self._lease
 
     def _hold(self, lease: leases.Lease | None) -> None:
         self._lease = lease
@@ -172,33 +204,16 @@ class Working:
             _log.info("worked by this instance again", tenant=self.name)
         self._elsewhere = False
 
-    async def _begin(self, lease: leases.Lease) -> Harvest:
+    def _begin(self, platform: Platform) -> Harvest:
         settings, house = self.settings, self._house
-        platform = platforms.adapter(settings.platform)(settings.options)
-        people = credentials_of(settings, platform)
-        ids = await catalog.accounts(house.pool, lease, [each.user for each in people])
         work = Work(
             tenant=settings.name,
             platform=platform,
-            seats={ids[each.user]: self._seat(ids[each.user], each, platform) for each in people},
+            seats=self._accounts.seats,
             history=settings.history,
             rules=Rules(looks=settings.looks, longest=platform.longest_window),
         )
         return Harvest(work, house.pool, house.partitions, house.clock, self._stopping)
-
-    def _seat(self, account_id: int, credentials: Credentials, platform: Platform) -> Seat:
-        house, settings = self._house, self.settings
-        account = Account(
-            account_id=account_id,
-            tenant=settings.name,
-            platform=settings.platform,
-            credentials=credentials,
-            deployment=house.deployment,
-            owner=house.owner,
-        )
-        keeper = Keeper(account, platform, self._client, house.pool, house.ring, house.clock)
-        self._keepers.append(keeper)
-        return Seat(account_id, credentials, AccountApi(keeper, self._client))
 
 
 @asynccontextmanager
@@ -207,6 +222,12 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
     tenant_id = await catalog.tenant(house.pool, settings.name, settings.platform)
     reasons = (*auth.REASONS, *platforms.adapter(settings.platform).token_reasons)
     metrics.expect(settings.name, settings.platform, reasons)
+    if not issubclass(platforms.adapter(settings.platform), Platform):
+        _log.warning(
+            "tokens are kept alive, and no readings harvested: this version cannot yet",
+            tenant=settings.name,
+            platform=settings.platform,
+        )
     async with client_of(settings, house.clock, concurrency=REQUESTS_AT_ONCE) as client:
         tenant = Working(house, settings, tenant_id, client)
         try:
@@ -224,12 +245,3 @@ def client_of(settings: Tenant, clock: Clock, *, concurrency: int) -> Client:
         platform=settings.platform,
         concurrency=concurrency,
     )
-
-
-def credentials_of(settings: Tenant, platform: Platform) -> list[Credentials]:
-    """The users as configured, then the tenant's own client where it has one."""
-    users = [
-        Credentials(each.user, each.password.get_secret_value() if each.password else None)
-        for each in settings.accounts
-    ]
-    return users + ([Credentials(None)] if platform.own_client else [])

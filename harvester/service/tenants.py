@@ -17,6 +17,8 @@ from harvester.service.tenant import Working, working
 
 DRAIN = timedelta(seconds=30)
 """What runs at an end gets so long; what is lost then is pulled again."""
+KEEP_EVERY = timedelta(minutes=1)
+"""How often it is looked after tokens that no job asks for."""
 FAREWELL = LONGEST_CALL + 10
 """Seconds that cancelled runs get to end. One that renews a token waits for the answer: without it
 the old refresh token may be spent, and nobody has the new one."""
@@ -53,6 +55,7 @@ class Tenants:
                 await self._leave(settings.name)
             self._at_work[settings.name] = tenant, stack.pop_all()
         self.scheduler.plan(tenant.job, tenant.interval, tenant.run, last_success, tenant.signs)
+        self.scheduler.plan(tenant.tokens_job, KEEP_EVERY, tenant.keep, None, tenant.signs)
 
     async def remove(self, name: str) -> None:
         """Work a tenant no more, once its last run has ended; nothing of it is left."""
@@ -84,7 +87,10 @@ class Tenants:
         tenant, _ = self._at_work[name]
         tenant.stop()
         # Its token calls are waited for even when cancelled: an answer that came must be kept.
-        await self.scheduler.unplan(tenant.job, DRAIN)
+        await asyncio.gather(
+            self.scheduler.unplan(tenant.job, DRAIN),
+            self.scheduler.unplan(tenant.tokens_job, DRAIN),
+        )
 
     async def _release(self, name: str) -> None:
         tenant, _ = self._at_work[name]

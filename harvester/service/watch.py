@@ -35,6 +35,8 @@ class Watch:
         finally:
             self._lag()
             self._connections()
+            for tenant in self._tenants:
+                tenant.measure()
 
     async def _measure(self) -> None:
         found = await standings(self._house.pool, self._names())

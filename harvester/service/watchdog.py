@@ -21,7 +21,7 @@ LATEST = 5.0
 """Seconds that the loop may be late."""
 QUIET = timedelta(minutes=15)
 """A run may show no sign of progress for so long; longer than anything it waits for may take: an
-exchange (10 min) and its repetition, a token call (2.5 min), a statement (2 min)."""
+exchange (10 min) and its repetition, a renewal (5 min), a statement (2 min)."""
 START_GOES_ON = 60
 """Seconds that a start may take from here on. An embedded Postgres may be recovering."""
 

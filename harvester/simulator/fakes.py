@@ -34,6 +34,12 @@ class Fake(Protocol):
     token_calls: Counter[str]
     violations: list[str]
 
+    def disable(self, user: str, /) -> None:
+        """Refuse every login of that user from now on."""
+
+    def enable(self, user: str, /) -> None:
+        """Refuse them no more."""
+
 
 class Simulated(Protocol):
     """The module of a fake.

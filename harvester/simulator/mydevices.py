@@ -50,6 +50,10 @@ class FakeMydevices:
         """Disable the account of that user name: no login, no refresh."""
         self.tokens.disabled.add(user)
 
+    def enable(self, user: str) -> None:
+        """Let a disabled account in again; its sessions go on."""
+        self.tokens.disabled.discard(user)
+
     def revoke(self, user: str) -> None:
         """End the access tokens of that user name before their time; its sessions go on."""
         self.tokens.revoke(user)

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,39 @@ class Ended:
     err: str
 
     @property
+    def said(self) -> str:
+        return self.out + self.err
+
+    @property
     def json(self) -> Any:
         return json.loads(self.out)
 
 
-async def harvester(*words: str | Path, config: Path | None = None, **variables: str) -> Ended:
-    """Run a command; no sentence of it may be a traceback."""
+async def harvester(
+    *words: str | Path, config: Path | None = None, piped: str = "", **variables: str
+) -> Ended:
+    """Run a command, which reads what is `piped`; no sentence of it may be a traceback."""
     more: list[str | Path] = ["--config", config] if config else []
-    process = await asyncio.create_subprocess_exec(
-        HARVESTER, *words, *more, stdout=PIPE, stderr=PIPE, env=os.environ | variables
+    return await outcome(await begun(*words, *more, variables=variables), piped)
+
+
+async def begun(
+    *words: str | Path, stdout: int = PIPE, variables: Mapping[str, str] | None = None
+) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(HARVESTER, *words),
+        stdin=PIPE,
+        stdout=stdout,
+        stderr=PIPE,
+        env=os.environ | dict(variables or {}),
     )
-    out, err = await process.communicate()
+
+
+async def outcome(process: Process, piped: str = "") -> Ended:
+    out, err = await process.communicate(piped.encode() if process.stdin else None)
     assert b"Traceback" not in err, err.decode()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
+    assert process.returncode is not None
+    return Ended(process.returncode, (out or b"").decode(), err.decode())
 
 
 def configured(

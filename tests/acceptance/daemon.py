@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -11,7 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-HARVESTER = Path(sys.executable).with_name("harvester")
+import aiohttp
+from acceptance import hurry
+from acceptance.commands import HARVESTER
 
 
 class Daemon:
@@ -53,6 +56,11 @@ class Daemon:
         return code
 
 
+def hurried(**seconds: float) -> list[str]:
+    """A wrapper in which the daemon looks so often after what it looks after now and then."""
+    return [sys.executable, "-P", hurry.__file__, json.dumps(seconds)]
+
+
 @asynccontextmanager
 async def running(config_file: Path, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
     command: list[str | Path] = [*wrapper, HARVESTER, "run", "--config", config_file]
@@ -62,3 +70,22 @@ async def running(config_file: Path, wrapper: Sequence[str] = ()) -> AsyncIterat
         yield daemon
     finally:
         await daemon.end(signal.SIGKILL)
+
+
+async def scraped(address: str) -> str:
+    """What `/metrics` says."""
+    async with aiohttp.ClientSession() as http, http.get(address) as answer:
+        return await answer.text()
+
+
+def values(text: str, name: str, **labels: str) -> list[float]:
+    """Of the series of a metric that have these labels."""
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.M)
+    return [float(value) for said, value in found if wanted <= set(said.split(","))]
+
+
+async def metric(address: str, name: str, **labels: str) -> float:
+    """The value of the one series that has these labels."""
+    [value] = values(await scraped(address), name, **labels)
+    return value

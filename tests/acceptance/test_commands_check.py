@@ -20,9 +20,10 @@ from acceptance.commands import (
     harvester,
 )
 from fix_postgres import Database, Postgres
-from fix_simulator import configuration, stored_in
+from fix_simulator import configured_for
 
 from harvester import config, service
+from harvester import migrate as room
 from harvester.clock import SystemClock
 from harvester.migrate import migrations
 from harvester.simulator.clock import RealClock
@@ -30,7 +31,7 @@ from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
 
-OUTSIDE = "select * from vault.token", "select * from harvester_data.account_lease"
+OUTSIDE = "select * from vault.credential", "select * from harvester_data.account_lease"
 
 
 @dataclass(slots=True)
@@ -60,10 +61,7 @@ class Stand:
 async def stand(database: Database, tmp_path: Path) -> AsyncIterator[Stand]:
     world = World("check", RealClock(), datetime.now(UTC) - timedelta(hours=1), things=6)
     async with serve(world) as fake:
-        head = stored_in(database, tmp_path)
-        path = await asyncio.to_thread(
-            lambda: configuration(world, fake.url, tmp_path, history="1h", head=head)
-        )
+        path = await configured_for(fake, tmp_path, database, history="1h")
         yield Stand(fake, path, database)
 
 
@@ -121,7 +119,7 @@ async def test_before_a_login_nothing_is_known_and_nobody_logs_in(stand: Stand) 
 async def test_an_expired_token_is_not_tried(stand: Stand) -> None:
     await stand.harvested()
     async with stand.database.connected() as connection:
-        await connection.execute("update vault.token set expires_at = now()")
+        await connection.execute("update vault.credential set expires_at = now()")
     reads = stand.fake.requests.total()
     ended = await harvester("check", "--json", config=stand.path)
     told = {("unknown", "its token has expired; unknown until login")}
@@ -153,7 +151,7 @@ async def test_a_token_that_ended_and_cannot_be_renewed_is_wrong(
     text = stand.path.read_text()
     stand.path.write_text(text.replace('password = { file = "ana@acme.example" }', "", 1))
     async with stand.database.connected() as connection:
-        await connection.execute(" ".join(("update vault.token", spoiled)))
+        await connection.execute(" ".join(("update vault.credential", spoiled)))
     if refused:
         stand.fake.faults.add(Fault("GET ", refuse(401), times=None))
     ended = await harvester("check", "--json", config=stand.path)
@@ -211,9 +209,7 @@ async def test_a_database_that_is_away_is_wrong_and_the_rest_is_told(
 
 
 async def test_the_embedded_database_is_not_made_by_a_look(stand: Stand, tmp_path: Path) -> None:
-    path = await asyncio.to_thread(
-        lambda: configuration(stand.fake.world, stand.fake.url, tmp_path, history="1h")
-    )
+    path = await configured_for(stand.fake, tmp_path, history="1h")
     ended = await harvester("check", "--json", config=path)
     made = "not made yet; harvester run makes it"
     assert ended.code == 0
@@ -255,16 +251,18 @@ async def test_a_newer_database_is_refused_by_every_command(
     path = await asyncio.to_thread(configured, tmp_path, database, "acme")
     ended = await harvester(command, config=path)
     assert ended.code == EX_UNAVAILABLE
-    assert "it has 9999_later.sql" in ended.out + ended.err
-    assert "Install the newer harvester" in ended.out + ended.err
+    assert "it has 9999_later.sql" in ended.said
+    assert "Install the newer harvester" in ended.said
 
 
 async def older(database: Database) -> None:
     """As a program without the sixth file leaves it."""
-    async with database.connected() as connection:
-        await connection.execute("drop table vault.password")
-        await connection.execute("delete from harvester_data.migration where version > 5")
-        await connection.execute("alter table vault.token alter access_token set not null")
+    files = await asyncio.to_thread(migrations)
+    with pytest.MonkeyPatch.context() as program:
+        program.setattr(room, "migrations", lambda: files[:5])
+        async with database.connected() as connection:
+            await connection.execute("drop schema harvester, harvester_data, vault cascade")
+            await room.migrate(connection)
 
 
 @pytest.mark.parametrize("command", ["login", "logout"])

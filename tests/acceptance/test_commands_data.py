@@ -6,12 +6,11 @@ import asyncio
 import csv
 import io
 import signal
-from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from acceptance.commands import EX_UNAVAILABLE, EX_USAGE, HARVESTER, configured, harvester
+from acceptance.commands import EX_UNAVAILABLE, EX_USAGE, begun, configured, harvester, outcome
 from fix_postgres import Connection, Database, Postgres
 from fix_store import T0, Site, batch, finding, window
 
@@ -100,16 +99,14 @@ async def test_a_tenant_whose_lease_has_ended_is_worked_by_nobody(
 
 
 async def test_status_again_and_again_until_ctrl_c(path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        HARVESTER, "status", "--watch", "--config", path, stdout=PIPE, stderr=PIPE
-    )
+    process = await begun("status", "--watch", "--config", path)
     assert process.stdout
     heads = 0
     while heads < 2:
         heads += b"settled" in await process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, err = await process.communicate()
-    assert (process.returncode, err) == (130, b"")
+    ended = await outcome(process)
+    assert (ended.code, ended.err) == (130, "")
 
 
 async def test_gaps_the_widest_first_without_the_live_edge(path: Path) -> None:
@@ -207,8 +204,8 @@ async def test_each_query_of_the_cookbook_is_listed_and_runs(path: Path) -> None
     lines = (await harvester("query")).out.splitlines()[1:]
     listed = [line.split()[0] for line in lines]
     assert listed == sorted(file.stem for file in QUERIES.glob("*.sql"))
-    for name in listed:
-        ended = await harvester("query", name, "--json", config=path)
+    runs = [harvester("query", name, "--json", config=path) for name in listed]
+    for ended in await asyncio.gather(*runs):
         assert (ended.code, type(ended.json)) == (0, list), ended.err
 
 

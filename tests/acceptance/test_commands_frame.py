@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
-from acceptance.commands import EX_CONFIG, EX_USAGE, HARVESTER, harvester
+from acceptance.commands import EX_CONFIG, EX_USAGE, HARVESTER, begun, harvester, outcome
 
 COMMANDS = ["run", "check", "status", "gaps", "query", "migrate", "login", "logout", "simulate"]
 
@@ -72,32 +72,27 @@ async def test_without_a_command_there_is_help_but_no_success() -> None:
 async def test_a_configuration_that_is_not_there_is_told(tmp_path: Path, command: str) -> None:
     ended = await harvester(command, config=tmp_path / "config.toml")
     assert ended.code == EX_CONFIG
-    assert "there is no such file" in ended.out + ended.err
+    assert "there is no such file" in ended.said
 
 
 @pytest.mark.parametrize("words", [["--help"], ["query"], ["check", "--json"]])
 async def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
-    process = await asyncio.create_subprocess_exec(
-        HARVESTER, *words, stdout=writing, stderr=PIPE, env=buffered
-    )
+    process = await begun(*words, stdout=writing, variables={"PYTHONUNBUFFERED": ""})
     os.close(writing)
-    _, err = await process.communicate()
-    assert (process.returncode, err) == (1, b"")
+    ended = await outcome(process)
+    assert (ended.code, ended.err) == (1, "")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["query"], ["check", "--json"]])
 async def test_a_full_disk_under_the_output_is_told(words: list[str]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    process = await asyncio.create_subprocess_exec(HARVESTER, *words, stdout=full, stderr=PIPE)
+    process = await begun(*words, stdout=full)
     os.close(full)
-    _, err = await process.communicate()
-    assert (process.returncode, err) == (
-        os.EX_IOERR,
-        b"harvester: cannot write: No space left on device.\n",
-    )
+    ended = await outcome(process)
+    told = "harvester: cannot write: No space left on device.\n"
+    assert (ended.code, ended.err) == (os.EX_IOERR, told)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from acceptance.daemon import running
 from fix_postgres import Database
-from fix_simulator import configuration, stored_in
+from fix_simulator import configured_for
 
 from harvester.simulator.mydevices import FakeMydevices
 
@@ -56,9 +55,7 @@ async def test_a_mistake_is_told_in_one_sentence(
     code: int,
     words: list[str],
 ) -> None:
-    path = await asyncio.to_thread(
-        lambda: configuration(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
-    )
+    path = await configured_for(fake, tmp_path, database)
     mistake(path)
     async with running(path) as daemon:
         assert await daemon.process.wait() == code
@@ -74,10 +71,7 @@ async def test_a_port_in_use_is_told(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        head = stored_in(database, tmp_path)
-        path = await asyncio.to_thread(
-            lambda: configuration(fake.world, fake.url, tmp_path, head=head, web_port=port)
-        )
+        path = await configured_for(fake, tmp_path, database, web_port=port)
         async with running(path) as daemon:
             assert await daemon.process.wait() == EX_UNAVAILABLE
             await daemon.end()
@@ -89,9 +83,7 @@ async def test_a_port_in_use_is_told(
 async def test_a_second_daemon_on_one_state_directory_is_refused(
     fake: FakeMydevices, database: Database, tmp_path: Path
 ) -> None:
-    path = await asyncio.to_thread(
-        lambda: configuration(fake.world, fake.url, tmp_path, head=stored_in(database, tmp_path))
-    )
+    path = await configured_for(fake, tmp_path, database)
     async with running(path) as first:
         await first.ready()
         async with running(path) as second:

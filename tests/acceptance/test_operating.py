@@ -60,7 +60,7 @@ class Stage:
     def said(self, text: str) -> str:
         """The text as it is done here."""
         named = r"\1 --config /etc/harvester/config.toml"
-        text = re.sub(r"^(harvester (?!keys).*)$", named, text, flags=re.M)
+        text = re.sub(r"^(harvester (?!keys generate).*)$", named, text, flags=re.M)
         text = placed(DSN.sub(self.database.dsn, text), self.root)
         text = text.replace("https://api.mydevices.com", self.fake.url)
         text = re.sub(r"^cat > (\S*/)(\S+)$", rf"cat {self.root}/typed/\2 > \1\2", text, flags=re.M)

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from fix_postgres import Database
 from fix_simulator import stored_in
 
@@ -69,7 +68,6 @@ def test_each_command_of_the_readme_is_typed_here() -> None:
     assert COMMANDS == [CHECK, RUN, STATUS, SIMULATE]
 
 
-@pytest.mark.timeout(60)
 async def test_who_follows_the_readme_has_tenants_that_stand_well(
     fake: FakeMydevices, database: Database, tmp_path: Path
 ) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-import asyncpg
 import pytest
-from acceptance.daemon import Daemon, running
+from acceptance.daemon import metric, running, scraped
+from acceptance.reloading import asked_to_reload
 from fix_postgres import Connection, Database
-from fix_simulator import configuration, stored_in
+from fix_simulator import configured_for
 from fix_store import line_to
 
 from harvester.demo.comparison import Comparison, held, published
@@ -37,8 +33,6 @@ PULLED_UNTIL = """
 select count(*) = 2 and bool_and(pulled_until >= $1 and missing < '1 minute')
 from harvester.streams
 """
-
-pytestmark = pytest.mark.timeout(60)
 
 
 @dataclass(slots=True)
@@ -63,6 +57,14 @@ class Site:
                 return found
             await asyncio.sleep(0.02)
 
+    async def taken_anew(self, before: dict[str, int], *tenants: str) -> dict[str, int]:
+        """The fences, once these tenants' are higher than before."""
+        while True:
+            found = await self.fences(*before)
+            if all(found[each] > before[each] for each in tenants):
+                return found
+            await asyncio.sleep(0.02)
+
     def secret(self, tenant: str) -> Path:
         """The file with the password of the tenant's first user."""
         return self.config_file.with_name(self.fake.world.users(tenant)[0].name)
@@ -72,43 +74,8 @@ class Site:
 async def site(database: Database, connection: Connection, tmp_path: Path) -> AsyncIterator[Site]:
     world = World("reload", RealClock(), datetime.now(UTC) - HISTORY, things=2)
     async with serve(world) as fake:
-        head = stored_in(database, tmp_path)
-        path = await asyncio.to_thread(
-            lambda: configuration(world, fake.url, tmp_path, interval="1s", head=head)
-        )
+        path = await configured_for(fake, tmp_path, database, interval="1s")
         yield Site(fake, path, connection, path.read_text())
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the daemon said of a reload, from the signal to its end."""
-
-    lines: list[dict[str, Any]]
-
-    def of(self, words: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if words in line["event"]]
-
-    @property
-    def difference(self) -> dict[str, list[str]]:
-        [line] = self.of("configuration read again")
-        return {key: line[key] for key in ("added", "changed", "removed") if line[key]}
-
-
-async def asked_to_reload(daemon: Daemon) -> Told:
-    before = len(daemon.said)
-    daemon.process.send_signal(signal.SIGHUP)
-    while not any('"event": "reload' in line for line in daemon.said[before:]):
-        assert daemon.process.returncode is None, daemon.said
-        await asyncio.sleep(0.02)
-    return Told([json.loads(line) for line in daemon.said[before:]])
-
-
-async def metric(address: str, name: str) -> dict[str, float]:
-    """The values of a metric by its labels, as written."""
-    async with aiohttp.ClientSession() as http, http.get(address) as answer:
-        text = await answer.text()
-    found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
-    return {labels: float(value) for labels, value in found}
 
 
 async def test_a_tenant_goes_and_comes_and_the_other_is_not_touched(site: Site) -> None:
@@ -119,8 +86,7 @@ async def test_a_tenant_goes_and_comes_and_the_other_is_not_touched(site: Site) 
         told = await asked_to_reload(daemon)
         assert told.difference == {"removed": ["globex"]}
         assert await site.fences("acme") == {"acme": before["acme"]}
-        async with aiohttp.ClientSession() as http, http.get(address) as answer:
-            series = await answer.text()
+        series = await scraped(address)
         assert 'tenant="globex"' not in series
         assert 'tenant="acme"' in series
         site.config_file.write_text(site.whole)
@@ -143,56 +109,47 @@ async def test_another_password_in_the_same_file_is_a_change_and_is_not_shown(si
         secret.write_text(right)
         told = await asked_to_reload(daemon)
         assert told.difference == {"changed": [f"acme: account.{secret.name}.password"]}
-        after = await site.fences("acme", "globex")
-        assert (after["acme"] > before["acme"], after["globex"]) == (True, before["globex"])
+        after = await site.taken_anew(before, "acme")
+        assert after["globex"] == before["globex"]
         assert (await asked_to_reload(daemon)).difference == {}
         assert await daemon.end() == 0
     assert right not in "".join(daemon.said)
     assert "hunter2" not in "".join(daemon.said)
 
 
-def broken(site: Site) -> None:
-    site.config_file.write_text("[[tenant")
-
-
-def deleted(site: Site) -> None:
-    site.config_file.unlink()
-
-
-def twice(site: Site) -> None:
-    site.config_file.write_text(site.whole.replace('name = "globex"', 'name = "acme"'))
-
-
-def wrong_in_two_places(site: Site) -> None:
-    site.config_file.write_text(site.without_globex.replace("interval", "intervall") + "x = 1\n")
-
-
 @pytest.mark.parametrize(
     ("spoil", "problems"),
     [
-        (broken, ["is no TOML"]),
-        (deleted, ["there is no such file"]),
-        (twice, ["two tenants have the same name: acme"]),
-        (wrong_in_two_places, ["interval", "unknown key"]),
+        (lambda _: "[[tenant", ["is no TOML"]),
+        (lambda _: None, ["there is no such file"]),
+        (lambda s: s.whole.replace('"globex"', '"acme"'), ["two tenants have the same name: acme"]),
+        (
+            lambda s: s.without_globex.replace("interval", "intervall") + "x = 1\n",
+            ["interval", "unknown key"],
+        ),
     ],
+    ids=["broken", "deleted", "twice", "wrong in two places"],
 )
 async def test_a_wrong_file_changes_nothing_until_it_is_mended(
-    site: Site, spoil: Any, problems: list[str]
+    site: Site, spoil: Callable[[Site], str | None], problems: list[str]
 ) -> None:
     async with running(site.config_file) as daemon:
         address = await daemon.ready()
         before = await site.fences("acme", "globex")
-        spoil(site)
+        if (text := spoil(site)) is None:
+            site.config_file.unlink()
+        else:
+            site.config_file.write_text(text)
         told = await asked_to_reload(daemon)
         lines = [each["problem"] for each in told.of("the configuration is wrong")]
         assert all(any(problem in line for line in lines) for problem in problems)
-        assert await metric(address, "harvester_config_last_reload_successful") == {"": 0}
+        assert await metric(address, "harvester_config_last_reload_successful") == 0
         asked = site.fake.requests.total()
         while site.fake.requests.total() < asked + 2:
             await asyncio.sleep(0.02)
         site.config_file.write_text(site.whole)
         await asked_to_reload(daemon)
-        assert await metric(address, "harvester_config_last_reload_successful") == {"": 1}
+        assert await metric(address, "harvester_config_last_reload_successful") == 1
         assert await site.fences("acme", "globex") == before
         assert await daemon.end() == 0
 
@@ -204,7 +161,7 @@ async def test_what_only_a_restart_changes_is_told_and_stays(site: Site) -> None
         told = await asked_to_reload(daemon)
         [restart] = told.of("only a restart")
         assert restart["keys"] == ["web.host"]
-        assert await metric(address, "harvester_config_last_reload_successful") == {"": 1}
+        assert await metric(address, "harvester_config_last_reload_successful") == 1
         assert await daemon.end() == 0
 
 
@@ -220,7 +177,7 @@ async def test_a_tenant_that_cannot_be_added_stops_nobody(site: Site) -> None:
         [problem] = told.of("not applied")
         assert problem["tenant"] == "globex"
         assert "A tenant cannot move to another platform" in problem["error"]
-        assert await metric(address, "harvester_config_last_reload_successful") == {"": 0}
+        assert await metric(address, "harvester_config_last_reload_successful") == 0
         await site.fences("acme")
         await site.connection.execute("delete from harvester_data.tenant where name = 'globex'")
         assert (await asked_to_reload(daemon)).difference == {"added": ["globex"]}
@@ -267,9 +224,7 @@ async def test_after_many_reloads_the_database_holds_exactly_what_was_published(
         assert await daemon.end() == 0
     before, world = published(site.fake.world, began), site.fake.world
     after = published(world, datetime.now(UTC))
-    async with asyncpg.create_pool(
-        database.dsn, password=database.password, ssl=database.ssl
-    ) as pool:
+    async with database.pooled() as pool:
         found = await held(pool, world.since)
     assert Comparison(before=before, after=after, held=found).differences == []
     assert "Traceback" not in "".join(daemon.said)
@@ -304,10 +259,7 @@ async def test_after_a_kill_during_a_reload_a_start_goes_on(site: Site) -> None:
         await daemon.end(signal.SIGKILL)
     async with running(site.config_file) as daemon:
         await daemon.ready()
-        while any(
-            fence <= before[name] for name, fence in (await site.fences("acme", "globex")).items()
-        ):
-            await asyncio.sleep(0.02)
+        await site.taken_anew(before, "acme", "globex")
         assert await daemon.end() == 0
 
 

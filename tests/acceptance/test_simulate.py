@@ -25,7 +25,7 @@ from harvester.simulator.recording import ending, read
 from harvester.simulator.replay import Replay
 
 EX_DATAERR, EX_NOINPUT, EX_CANTCREAT = 65, 66, 73
-FIRST = datetime(2023, 3, 30, 23, 59, 59, 250_000, tzinfo=UTC)
+FIRST = datetime(2024, 3, 30, 23, 59, 59, 250_000, tzinfo=UTC)
 MINE = 'state_directory = "state"\n'
 Rows = dict[tuple[str, str, datetime], str | float]
 
@@ -84,7 +84,6 @@ async def stored(state: Path, wanted: int) -> Rows:
         await connection.close()
 
 
-@pytest.mark.timeout(60)
 async def test_what_was_recorded_years_ago_is_in_the_database_after_the_printed_command(
     empty_state: Path,
 ) -> None:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from exchanged import LeapClock
-from fix_platforms import NOW, Gate, Stage, login, staged, the_next
+from fix_platforms import NOW, Gate, Stage, login, ring, staged, the_next
+from persons import log_in, log_out, person
 from structlog.testing import capture_logs
 
-from harvester.auth import LOOK_EVERY, Account, by_hand
-from harvester.auth.held import Held
+from harvester.auth import by_hand, sealed
+from harvester.auth.held import LONGEST_BACKOFF, LOOK_EVERY, Held
+from harvester.auth.life import Life
 from harvester.auth.sealed import Vault
-from harvester.errors import CredentialRefused, TokenError
+from harvester.errors import CredentialRefused, RenewalRefused, TokenError
 from harvester.model import Credentials, Token
-from harvester.simulator.clock import HandClock
 from harvester.simulator.mydevices import FakeMydevices
-from harvester.vault import KeyRing
+from harvester.store.credentials import Event
+from harvester.vault import Keys
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
+EVENT = Event(NOW, "password", "ok", None, None, None, "person")
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 
 
@@ -33,50 +35,14 @@ async def stage(pool: Pool) -> AsyncIterator[Stage]:
         yield stage
 
 
-async def person(stage: Stage, password: str | None = None) -> tuple[Account, Vault]:
-    """Ana's account and its vault, in the hands of another process than the daemon."""
-    account = await stage.account_of(login(stage.ana, password), owner="person")
-    return account, Vault(account, stage.pool, stage.ring)
-
-
-async def log_in(stage: Stage, password: str | None = None, *, keep: bool = False) -> Token:
-    account, vault = await person(stage, password)
-    return await by_hand.log_in(
-        account,
-        stage.adapter,
-        stage.client,
-        vault,
-        stage.clock,
-        keep_password=keep,
-        waits=unlooked_for,
-    )
-
-
-def unlooked_for() -> None:
-    pytest.fail("nobody has to be waited for")
-
-
 async def others_vault(stage: Stage) -> Vault:
     """The same account's, in the hands of the daemon."""
     account = await stage.account_of(login(stage.ana), owner="one")
-    return Vault(account, stage.pool, stage.ring)
+    return Vault(account, stage.pool, stage.keys)
 
 
-class Watched(HandClock):
-    """Tells when somebody sleeps by it."""
-
-    def __init__(self, start: datetime) -> None:
-        super().__init__(start)
-        self.asleep = asyncio.Event()
-
-    async def sleep_until(self, instant: datetime) -> None:
-        self.asleep.set()
-        await super().sleep_until(instant)
-
-
-async def log_out(stage: Stage) -> bool:
-    _, vault = await person(stage)
-    return await by_hand.log_out(vault, stage.clock, waits=unlooked_for)
+async def kept_password(vault: Vault) -> str | None:
+    return await vault.password(await vault.load())
 
 
 def without_password(stage: Stage) -> Credentials:
@@ -93,9 +59,7 @@ async def test_a_refused_account_takes_up_a_login_within_half_a_minute(stage: St
     with pytest.raises(CredentialRefused):  # the vault is not looked at each time
         await keeper.token()
     stage.clock.advance(MICROSECOND)
-    with capture_logs() as told:
-        assert await keeper.token() == token
-    assert [each["event"] for each in told] == ["well again"]
+    assert await keeper.token() == token
     assert stage.fake.token_calls == {"password": 2}
 
 
@@ -130,10 +94,11 @@ async def test_a_login_after_a_logout_mends_too(stage: Stage) -> None:
     await log_in(stage)
     stage.clock.advance(3 * DAY)
     keeper = await stage.keeper(without_password(stage))
-    with pytest.raises(CredentialRefused):
+    with pytest.raises(RenewalRefused):
         await keeper.token()
     await log_out(stage)
     token = await log_in(stage)
+    stage.clock.advance(LOOK_EVERY)
     assert await keeper.token() == token
 
 
@@ -168,13 +133,15 @@ async def test_the_configured_password_goes_before_a_kept_one(stage: Stage) -> N
 async def test_a_login_that_keeps_no_password_forgets_one_kept_before(stage: Stage) -> None:
     _, vault = await person(stage)
     await log_in(stage, keep=True)
-    assert await vault.password() == stage.ana.password
+    assert await kept_password(vault) == stage.ana.password
     await log_in(stage)
-    assert await vault.password() is None
+    assert await kept_password(vault) is None
     stage.clock.advance(3 * DAY)
-    with pytest.raises(CredentialRefused, match=f"harvester login acme {stage.ana.name}"):
-        await (await stage.keeper(without_password(stage))).token()
-    assert stage.fake.token_calls == {"password": 2}
+    for refusal in (RenewalRefused, CredentialRefused):
+        with pytest.raises(refusal) as told:
+            await (await stage.keeper(without_password(stage))).token()
+    assert f"run harvester login acme {stage.ana.name}" in str(told.value)
+    assert stage.fake.token_calls == {"password": 2, "refresh_token": 1}
 
 
 async def test_a_refused_login_by_hand_is_sent_once_and_changes_nothing(stage: Stage) -> None:
@@ -184,7 +151,7 @@ async def test_a_refused_login_by_hand_is_sent_once_and_changes_nothing(stage: S
     with pytest.raises(CredentialRefused, match="bad_credentials"):
         await log_in(stage, "wrong")
     assert await vault.load() == before
-    assert await vault.password() == stage.ana.password
+    assert await kept_password(vault) == stage.ana.password
     assert stage.fake.token_calls == {"password": 2}
 
 
@@ -198,8 +165,7 @@ async def test_a_login_that_is_broken_off_is_saved_all_the_same(stage: Stage) ->
     gate.open.set()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    held = await vault.load()
-    assert held and held.is_usable
+    assert (await vault.load()).held
 
 
 async def test_a_logout_leaves_nothing_secret_and_a_restart_needs_a_password(stage: Stage) -> None:
@@ -207,13 +173,13 @@ async def test_a_logout_leaves_nothing_secret_and_a_restart_needs_a_password(sta
     assert await log_out(stage)
     assert not await log_out(stage)
     rows = await stage.pool.fetch(
-        "select access_token, refresh_token, password"
-        " from vault.token left join vault.password using (account_id) where account_id = $1",
+        "select access_token, refresh_token, password from vault.credential where account_id = $1",
         await stage.account(stage.ana.name),
     )
     assert [tuple(row) for row in rows] == [(None, None, None)]
-    with pytest.raises(CredentialRefused, match="no password"):
+    with pytest.raises(CredentialRefused, match="no password") as refusal:
         await (await stage.keeper(without_password(stage))).token()
+    assert refusal.value.reason == "logged_out"
     assert await (await stage.keeper()).token()
     assert stage.fake.token_calls == {"password": 2}
 
@@ -235,69 +201,85 @@ async def test_a_daemon_that_holds_the_token_uses_it_after_a_logout_until_it_end
 
 
 async def test_a_renewal_of_another_instance_is_waited_for(stage: Stage) -> None:
-    _, vault = await person(stage)
-    clock, other, told = Watched(NOW), await others_vault(stage), list[str]()
-    async with other.lease():
+    account, vault = await person(stage)
+    told = asyncio.Event()
+    async with (await others_vault(stage)).alone():
         asking = asyncio.create_task(
-            by_hand.log_out(vault, clock, waits=lambda: told.append("waits"))
+            by_hand.log_out(
+                account, stage.adapter, stage.client, vault, stage.clock, waits=told.set
+            )
         )
-        await clock.asleep.wait()
-        assert told == ["waits"]
-        await other.save(1, Held(Token("x"), NOW, 1))
-    clock.advance(by_hand.AGAIN)
-    assert await asking
+        await told.wait()
+        assert not asking.done()
+    assert await asking == (False, False)
 
 
-async def test_the_wait_for_another_instance_has_an_end(stage: Stage) -> None:
+async def test_the_wait_for_another_instance_has_an_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealed, "PATIENCE", 0.05)
     _, vault = await person(stage)
-    clock, told = LeapClock(NOW), list[str]()
-    async with (await others_vault(stage)).lease():
+    told = list[str]()
+    async with (await others_vault(stage)).alone():
         with pytest.raises(TokenError, match="being renewed by another instance"):
-            await by_hand.log_out(vault, clock, waits=lambda: told.append("waits"))
+            async with vault.alone(lambda: told.append("waits")):
+                pytest.fail("two have the account")
     assert told == ["waits"]
-    assert clock.now() - NOW == by_hand.PATIENCE
 
 
 async def test_who_lost_the_account_saves_neither_token_nor_password(stage: Stage) -> None:
     _, vault = await person(stage)
     await log_in(stage, keep=True)
     before, newer = await vault.load(), Held(Token("x"), NOW, 9)
-    async with vault.lease() as stale:
-        assert stale
+    async with vault.alone() as stale:
         await stage.pool.execute("update harvester_data.account_lease set until = '-infinity'")
-        async with (await others_vault(stage)).lease():
-            for lost in (vault.save_login(stale, newer, None), vault.forget(stale)):
+        async with (await others_vault(stage)).alone():
+            for lost in (
+                vault.save_login(stale, Life(), newer, None, EVENT),
+                vault.forget(stale, Life(), EVENT),
+            ):
                 with pytest.raises(TokenError, match="another instance"):
                     await lost
     assert await vault.load() == before
-    assert await vault.password() == stage.ana.password
+    assert await kept_password(vault) == stage.ana.password
 
 
 async def test_a_kept_password_is_sealed_for_its_owner(stage: Stage) -> None:
     account, vault = await person(stage)
     await log_in(stage, keep=True)
-    [row] = await stage.pool.fetch(
-        "select * from vault.password where account_id = $1", account.account_id
-    )
-    assert stage.ana.password.encode() not in row["password"]
+    kept = await vault.load()
+    assert kept.password and stage.ana.password.encode() not in kept.password.password
     copied = await stage.account_of(login(stage.ana), owner="person", deployment="copy")
-    assert await Vault(copied, stage.pool, stage.ring).password() is None
+    with pytest.raises(TokenError) as broken:
+        await Vault(copied, stage.pool, stage.keys).password(kept)
+    assert broken.value.reason == "seal_broken"
     await stage.pool.execute(
-        "update vault.token set access_token = $2 where account_id = $1",
+        "update vault.credential set access_token = password where account_id = $1",
         account.account_id,
-        row["password"],
     )
-    held = await vault.load()
-    assert held and not held.is_usable
+    with pytest.raises(TokenError):
+        await vault.load()
 
 
-async def test_a_kept_login_that_cannot_be_used_is_told_once(stage: Stage) -> None:
+async def test_a_login_mends_what_our_keys_do_not_open(stage: Stage) -> None:
     await log_in(stage, keep=True)
+    lost = Keys(lambda: ring("new"), stage.clock)
+    keeper = await stage.keeper(keys=lost)
     with capture_logs() as told:
-        keeper = await stage.keeper(without_password(stage), ring=KeyRing({"new": b"n" * 32}))
         for _ in range(4):
-            with pytest.raises(CredentialRefused, match="no password"):
+            with pytest.raises(TokenError) as broken:
                 await keeper.token()
-            stage.clock.advance(LOOK_EVERY)
-    kept = [each["what"] for each in told if each.get("reason") == "seal_broken"]
-    assert kept == [f"acme/{stage.ana.name} kept {what}" for what in ("access_token", "password")]
+            assert broken.value.reason == "seal_broken"
+            stage.clock.advance(LONGEST_BACKOFF)
+    assert stage.fake.token_calls == {"password": 1}
+    assert stage.ana.password not in str(told)
+    stage.keys = lost
+    token = await log_in(stage)
+    assert await keeper.token() == token
+
+
+async def test_a_logout_erases_what_our_keys_do_not_open(stage: Stage) -> None:
+    await log_in(stage, keep=True)
+    stage.keys = Keys(lambda: ring("new"), stage.clock)
+    assert await log_out(stage)
+    assert await (await stage.keeper()).token()

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fix_platforms import Stage, login, staged
+from persons import log_in
 from prometheus_client import REGISTRY
 
 from harvester import metrics
-from harvester.auth import LOOK_EVERY, by_hand
-from harvester.auth.held import FIRST_BACKOFF
-from harvester.auth.sealed import Vault
+from harvester.auth.held import FIRST_BACKOFF, LOOK_EVERY
 from harvester.errors import CredentialRefused, ServerFailed
 from harvester.model import Credentials
 from harvester.simulator.faults import Fault, refuse
@@ -67,18 +66,13 @@ async def test_a_refused_account_is_quarantined_until_somebody_logs_in(stage: St
     keeper, other = await stage.keeper(Credentials(stage.ana.name)), await stage.keeper()
     with pytest.raises(CredentialRefused):
         await keeper.token()
-    assert standing() == {"quarantined": 1, "unproven": 1}
-    account = await stage.account_of(login(stage.ana), owner="person")
-    vault = Vault(account, stage.pool, stage.ring)
-    await by_hand.log_in(
-        account,
-        stage.adapter,
-        stage.client,
-        vault,
-        stage.clock,
-        keep_password=False,
-        waits=lambda: None,
-    )
+    assert standing() == {"needs_login": 1, "unproven": 1}
+    refused = await stage.keeper(login(stage.ana, "wrong"))
+    with pytest.raises(CredentialRefused):
+        await refused.token()
+    assert standing() == {"needs_login": 1, "quarantined": 1, "unproven": 1}
+    refused.leave()
+    await log_in(stage)
     stage.clock.advance(LOOK_EVERY)
     assert await keeper.token() == await other.token()
     assert standing() == {"active": 2}

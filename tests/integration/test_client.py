@@ -7,12 +7,13 @@ import math
 
 import pytest
 from aiohttp import web
-from exchanged import BEARER, Answer, cut, raw, said, talking
+from exchanged import BEARER, Answer, bears, cut, raw, said, talking
 from yarl import URL
 
 from harvester import metrics
 from harvester.client import Client
 from harvester.errors import (
+    AnswerLost,
     Forbidden,
     Malformed,
     PlatformError,
@@ -27,7 +28,7 @@ from harvester.errors import (
 
 async def test_an_answer_is_decoded_and_the_token_is_sent_along() -> None:
     async with talking(said(200, {"a": [1, 2.5, "x", None]})) as talk:
-        assert await talk.client.get("/v1/x", {"n": 1}, BEARER) == {"a": [1, 2.5, "x", None]}
+        assert await talk.client.get("/v1/x", {"n": 1}, bears(BEARER)) == {"a": [1, 2.5, "x", None]}
         [asked] = talk.asked
         assert asked.headers["Authorization"] == f"Bearer {BEARER}"
         assert asked.raw_path == "/v1/x?n=1"
@@ -35,7 +36,7 @@ async def test_an_answer_is_decoded_and_the_token_is_sent_along() -> None:
 
 async def test_an_escaped_path_arrives_as_it_was_written() -> None:
     async with talking(said(200)) as talk:
-        await talk.client.get("/things/a%3Ab%2Fc%20d?x=%2B", {"q": "a b&c=é+:"}, BEARER)
+        await talk.client.get("/things/a%3Ab%2Fc%20d?x=%2B", {"q": "a b&c=é+:"}, bears(BEARER))
         assert talk.asked[0].raw_path == ("/things/a%3Ab%2Fc%20d?x=%2B&q=a%20b%26c%3D%C3%A9%2B%3A")
 
 
@@ -144,8 +145,9 @@ async def test_a_refused_login_without_json_has_no_body() -> None:
     [
         (said(200, 1), None),
         (said(500), ServerFailed),
+        (said(504), AnswerLost),
         (said(429), Throttled),
-        (cut, Unreachable),
+        (cut, AnswerLost),
         (raw("<"), Malformed),
         (said(400), RequestRefused),
     ],
@@ -195,5 +197,5 @@ async def test_a_platform_that_is_not_there_is_told_in_words() -> None:
     client = Client(url, talk.clock, tenant="acme", platform="p", concurrency=1)
     async with client:
         with pytest.raises(Unreachable) as caught:
-            await client.get("/x", None, BEARER)
+            await client.get("/x", None, bears(BEARER))
     assert str(caught.value) == f"GET 127.0.0.1:{port}/x: cannot be reached: Connection refused"

@@ -107,38 +107,6 @@ async def test_an_unreadable_retry_after_is_as_good_as_none(asked: str) -> None:
         assert 1 <= talk.clock.passed <= 2
 
 
-async def test_a_login_is_sent_as_a_form_that_survives_any_password() -> None:
-    async with talking(said(200, {"access_token": "x"})) as talk:
-        form = {"username": "ops@acme.example", "password": "p&w+ %41=Grüße€"}
-        assert await talk.client.post_once("/oauth/token", form=form) == {"access_token": "x"}
-        assert talk.asked[0].content_type == "application/x-www-form-urlencoded"
-        assert talk.bodies == [
-            "username=ops%40acme.example&password=p%26w%2B+%2541%3DGr%C3%BC%C3%9Fe%E2%82%AC"
-        ]
-
-
-@pytest.mark.parametrize(
-    ("failure", "error"), [(said(500), ServerFailed), (said(429), Throttled), (cut, Unreachable)]
-)
-async def test_what_is_sent_once_is_never_sent_again(
-    failure: Answer, error: type[PlatformError]
-) -> None:
-    async with talking(failure, said(200)) as talk:
-        with pytest.raises(error):
-            await talk.client.post_once(f"{talk.url}/oauth/token", form={"a": 1})
-        assert len(talk.asked) == 1
-
-
-async def test_a_login_goes_over_a_connection_of_its_own() -> None:
-    """A kept one may be dead, and then nobody knows whether a refresh token was used."""
-    async with talking(said(200)) as talk:
-        for _ in range(2):
-            await talk.get()
-            await talk.client.post_once("/oauth/token", form={"a": 1})
-        assert talk.ports[0] == talk.ports[2]
-        assert len(set(talk.ports)) == 3
-
-
 async def test_a_redirect_is_not_followed() -> None:
     async with talking(said(302, Location="/elsewhere"), said(200)) as talk:
         with pytest.raises(RequestRefused) as caught:
@@ -208,20 +176,20 @@ async def test_no_more_requests_are_under_way_than_there_are_slots() -> None:
 async def test_the_time_of_a_request_does_not_run_while_it_waits_for_a_slot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(room, "WHOLE_SECONDS", 0.1)
+    monkeypatch.setattr(room.sessions, "WHOLE_SECONDS", 0.1)
+    monkeypatch.setattr(room, "TRIES", 1)
     async with talking(hang, said(200, "well"), concurrency=1) as talk:
-        hanging = asyncio.create_task(talk.client.post_once("/token", json={}))
-        waiting = asyncio.create_task(talk.client.post_once("/token", json={}))
+        hanging, waiting = (asyncio.create_task(talk.get()) for _ in range(2))
         with pytest.raises(Unreachable):
             await hanging
         assert await waiting == "well"
 
 
-@pytest.mark.parametrize("limit", ["READ_SECONDS", "WHOLE_SECONDS"])
+@pytest.mark.parametrize("limit", ["READ_SECONDS", "CALL_SECONDS"])
 async def test_a_platform_that_hangs_is_unreachable(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(room, limit, 0.05)
+    monkeypatch.setattr(room.sessions, limit, 0.05)
     async with talking(hang) as talk:
         with pytest.raises(Unreachable):
             await talk.client.post_once("/token", form={"a": 1})

@@ -11,17 +11,28 @@ from fix_postgres import Connection
 from fix_store import LONG, T0, Site, batch, lock_waits
 
 from harvester.errors import Fenced, StoreUnavailable
-from harvester.store import catalog, tokens
+from harvester.store import catalog, credentials
+from harvester.store.credentials import Event, SealedToken, Standing
 from harvester.store.leases import Lease, extend, release, take, take_account, writing
-from harvester.store.tokens import SealedToken
 
 NO_TIME = timedelta(0)
-TOKEN = SealedToken(1, "key", b"access", T0, b"refresh", None, T0)
+ACTIVE = Standing("active", None, T0, "password", T0, 0, None, 0, None, None, None)
+TOKEN = SealedToken(1, "key", b"access", T0, b"refresh", None, T0, T0, None)
+EVENT = Event(T0, "password", "ok", None, None, None, "one")
 
 
 @pytest.fixture
 async def account(site: Site) -> int:
     return (await catalog.accounts(site.pool, site.lease, ["ann"]))["ann"]
+
+
+async def save(site: Site, account: int, fence: int, token: SealedToken) -> None:
+    await credentials.save(site.pool, account, fence, ACTIVE, token, EVENT)
+
+
+async def kept(site: Site, account: int) -> SealedToken | None:
+    row = await credentials.load(site.pool, account)
+    return row.token if row else None
 
 
 async def ended(site: Site) -> None:
@@ -158,14 +169,14 @@ async def test_an_account_is_renewed_by_one_at_a_time(site: Site, account: int) 
 
 
 async def test_a_token_is_kept_and_a_newer_one_replaces_it(site: Site, account: int) -> None:
-    assert await tokens.load(site.pool, account) is None
+    assert await kept(site, account) is None
     fence = await take_account(site.pool, account, "one", LONG)
     assert fence
-    await tokens.save(site.pool, account, fence, TOKEN)
-    assert await tokens.load(site.pool, account) == TOKEN
+    await save(site, account, fence, TOKEN)
+    assert await kept(site, account) == TOKEN
     newer = replace(TOKEN, generation=2, access_token=b"newer", refresh_token=None)
-    await tokens.save(site.pool, account, fence, newer)
-    assert await tokens.load(site.pool, account) == newer
+    await save(site, account, fence, newer)
+    assert await kept(site, account) == newer
 
 
 @pytest.mark.parametrize("generation", [4, 5])
@@ -174,12 +185,12 @@ async def test_a_generation_is_never_overwritten_by_an_older_or_an_equal_one(
 ) -> None:
     fence = await take_account(site.pool, account, "one", LONG)
     assert fence
-    kept = replace(TOKEN, generation=5)
-    await tokens.save(site.pool, account, fence, kept)
+    newest = replace(TOKEN, generation=5)
+    await save(site, account, fence, newest)
     with pytest.raises(Fenced):
         late = replace(TOKEN, generation=generation, access_token=b"late")
-        await tokens.save(site.pool, account, fence, late)
-    assert await tokens.load(site.pool, account) == kept
+        await save(site, account, fence, late)
+    assert await kept(site, account) == newest
 
 
 async def test_a_token_under_a_stale_fence_is_refused(site: Site, account: int) -> None:
@@ -187,8 +198,8 @@ async def test_a_token_under_a_stale_fence_is_refused(site: Site, account: int) 
     newer = await take_account(site.pool, account, "other", LONG)
     assert (stale, newer) == (1, 2)
     with pytest.raises(Fenced):
-        await tokens.save(site.pool, account, 1, TOKEN)
-    assert await tokens.load(site.pool, account) is None
+        await save(site, account, 1, TOKEN)
+    assert await kept(site, account) is None
 
 
 async def test_a_token_saved_while_another_takes_the_account_is_refused(
@@ -198,13 +209,13 @@ async def test_a_token_saved_while_another_takes_the_account_is_refused(
     raised = connection.transaction()
     await raised.start()
     await connection.execute("update harvester_data.account_lease set fence = fence + 1")
-    saving = asyncio.create_task(tokens.save(site.pool, account, 1, TOKEN))
+    saving = asyncio.create_task(save(site, account, 1, TOKEN))
     async with site.pool.acquire() as observer:
         await lock_waits(observer)
     await raised.commit()
     with pytest.raises(Fenced):
         await saving
-    assert await tokens.load(site.pool, account) is None
+    assert await kept(site, account) is None
 
 
 async def test_the_fences_are_keys_and_the_ends_are_not(connection: Connection) -> None:
@@ -215,3 +226,25 @@ async def test_the_fences_are_keys_and_the_ends_are_not(connection: Connection) 
         ["harvester_data.tenant_lease", "harvester_data.account_lease"],
     )
     assert {row[0] for row in indexed} == {"tenant_id", "account_id", "fence"}
+
+
+async def test_where_an_account_stands_is_not_written_under_a_stale_fence(
+    site: Site, account: int
+) -> None:
+    assert await take_account(site.pool, account, "one", NO_TIME) == 1
+    assert await take_account(site.pool, account, "other", LONG) == 2
+    with pytest.raises(Fenced):
+        await credentials.stand(site.pool, account, 1, ACTIVE, EVENT)
+    assert await credentials.load(site.pool, account) is None
+    assert not await site.pool.fetch("select from harvester_data.auth_event")
+
+
+async def test_a_change_of_state_leaves_what_is_sealed_as_it_is(site: Site, account: int) -> None:
+    """Keys may be rotated between the look at a row and the change of its state."""
+    fence = await take_account(site.pool, account, "one", LONG)
+    assert fence
+    await save(site, account, fence, TOKEN)
+    lost = replace(ACTIVE, state="answer_lost", doubt=1)
+    await credentials.stand(site.pool, account, fence, lost)
+    row = await credentials.load(site.pool, account)
+    assert row and (row.standing, row.token) == (lost, TOKEN)

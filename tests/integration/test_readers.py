@@ -23,7 +23,10 @@ from harvester.store.writer import Covers
 ROOT = Path(__file__).parents[2]
 QUERIES = sorted(ROOT.glob("sql/queries/*.sql"))
 SCHEMA = (ROOT / "docs/schema.md").read_text("utf-8")
-VIEWS = ["coverage", "devices", "gaps", "latest_readings", "readings", "streams"]
+VIEWS = [
+    *("accounts", "auth_events", "coverage", "devices"),
+    *("gaps", "latest_readings", "readings", "streams"),
+]
 DAYS = 1440  # minutes
 PLAIN = {"tenant", "platform"}
 """Columns that need no comment."""
@@ -71,7 +74,7 @@ async def test_a_reader_sees_the_views_and_nothing_else(
         "select * from harvester_data.reading",
         "select * from harvester_data.migration",
         "select * from harvester_data.account",
-        "select * from vault.token",
+        "select * from vault.credential",
         "select harvester_data.reading_partitions()",
         "select harvester_data.make_reading_partition(now(), 'day')",
         "update harvester.readings set raw_value = 0",
@@ -193,10 +196,32 @@ async def test_tenants_beside_each_other(lived_in: Site) -> None:
     assert list(another.values()) == [other.name, "mydevices", 1, 0, 0, 0, None, 0]
 
 
+async def test_who_needs_a_person_and_what_token_calls_came_to(lived_in: Site) -> None:
+    ids = await catalog.accounts(lived_in.pool, lived_in.lease, ["ana", "bob", None])
+    stand = (
+        "insert into vault.credential (account_id, state, reason, since) values ($1, $2, $3, now())"
+    )
+    await lived_in.pool.execute(stand, ids["ana"], "quarantined", "bad_credentials")
+    await lived_in.pool.execute(stand, ids["bob"], "active", None)
+    event = (
+        'insert into harvester_data.auth_event (at, account_id, "grant", outcome, reason, instance)'
+        " values (now() - $3::interval, $1, 'password', 'definite', $2, 'test')"
+    )
+    for user, age in (("ana", 0), ("ana", 1), ("bob", 1), ("bob", 25)):
+        await lived_in.pool.execute(event, ids[user], "bad_credentials", timedelta(hours=age))
+    [who] = await answer(lived_in, "accounts_that_need_a_person.sql")
+    assert (who["user"], who["state"], who["reason"]) == ("ana", "quarantined", "bad_credentials")
+    [calls] = await answer(lived_in, "token_calls_of_the_last_day.sql")
+    assert (calls["grant"], calls["outcome"], calls["calls"], calls["users"]) == (
+        *("password", "definite"),
+        *(3, 2),
+    )
+
+
 async def test_each_query_of_the_cookbook_is_run_by_a_reader(
     postgres: Postgres, database: Database
 ) -> None:
-    assert len(QUERIES) == 5
+    assert len(QUERIES) == 7
     async with dashboard(postgres, database) as reader:
         for path in QUERIES:
             assert await reader.fetch(path.read_text("utf-8")) == []

@@ -181,7 +181,7 @@ async def test_an_answer_that_takes_too_long_is_given_up(
     kind: Kind,
     limit: str,
 ) -> None:
-    monkeypatch.setattr(client, limit, 0.3)
+    monkeypatch.setattr(client.sessions, limit, 0.3)
     async with switched(database, tmp_path) as play:
         feed = one_feed(play)
         play.fake.faults.add(Fault(feed + READINGS, kind, times=None))

@@ -89,7 +89,7 @@ async def test_a_drain_keeps_the_token_that_is_on_its_way(shop: Shop) -> None:
         gate.open.set()
         await drain
     await tick
-    assert await shop.house.pool.fetchval("select count(*) from vault.token") == 1
+    assert await shop.house.pool.fetchval("select count(*) from vault.credential") == 1
 
 
 async def test_a_change_that_fails_leaves_the_old_one_at_work(shop: Shop) -> None:
@@ -106,7 +106,8 @@ async def test_a_change_that_fails_leaves_the_old_one_at_work(shop: Shop) -> Non
     [kept, new] = shop.tenants
     assert (kept, kept.interval) == (acme, acme.settings.interval)
     assert (new is not globex, new.interval) == (True, timedelta(1))
-    assert {each.name for each in shop.tenants.scheduler.planned()} == {ACME, GLOBEX}
+    tokens = {"acme tokens", "globex tokens"}
+    assert {each.name for each in shop.tenants.scheduler.planned()} == {ACME, GLOBEX} | tokens
     await shop.tenants.scheduler.tick(ACME)
     assert (
         series("acme", "job_runs_total")[
@@ -161,7 +162,8 @@ async def test_whatever_the_reading_raises_the_daemon_goes_on(shop: Shop) -> Non
 
     await shop.begun()
     with capture_logs() as told:
-        assert not await Reload(shop.settings, reread, shop.tenants, shop.clock).now()
+        reload = Reload(shop.settings, reread, shop.tenants, shop.house.keys, shop.clock)
+        assert not await reload.now()
     assert told[0]["event"].startswith("the configuration cannot be read")
     assert series(name="config_last_reload_successful") == {
         "harvester_config_last_reload_successful": 0

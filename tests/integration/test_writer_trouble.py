@@ -40,6 +40,17 @@ async def held_up(connection: Connection, feed_id: int) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def waiting(
+    site: Site, batches: list[Batch], connection: Connection, *, at: Batch
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """All of them on their way, until the commit of one is held up; it goes on after the block."""
+    async with held_up(connection, at.feed_id):
+        tasks = begun(site, batches)
+        await lock_waits(connection)
+        yield tasks
+
+
 def begun(site: Site, batches: list[Batch]) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(site.writer.write(site.lease, each)) for each in batches]
 
@@ -76,9 +87,7 @@ async def test_a_batch_that_the_database_refuses_does_not_take_the_others_with_i
 async def test_who_is_cancelled_before_its_turn_stores_nothing_and_stops_nobody(
     site: Site, batches: list[Batch], connection: Connection
 ) -> None:
-    async with held_up(connection, batches[0].feed_id):
-        tasks = begun(site, batches)
-        await lock_waits(connection)
+    async with waiting(site, batches, connection, at=batches[0]) as tasks:
         tasks[2].cancel()
     assert await outcomes(tasks) == [None, None, asyncio.CancelledError, None]
     assert await stored(site) == {0.0, 1.0, 3.0}
@@ -87,9 +96,7 @@ async def test_who_is_cancelled_before_its_turn_stores_nothing_and_stops_nobody(
 async def test_who_is_cancelled_as_it_writes_for_others_does_not_take_them_with_it(
     site: Site, batches: list[Batch], connection: Connection
 ) -> None:
-    async with held_up(connection, batches[1].feed_id):
-        tasks = begun(site, batches)
-        await lock_waits(connection)
+    async with waiting(site, batches, connection, at=batches[1]) as tasks:
         tasks[1].cancel()
         assert await outcomes(tasks) == [None, asyncio.CancelledError, None, None]
     assert await stored(site) == {0.0, 2.0, 3.0}
@@ -100,9 +107,7 @@ async def test_who_is_cancelled_as_it_writes_them_one_by_one_does_not_either(
     site: Site, batches: list[Batch], connection: Connection
 ) -> None:
     batches[1] = batch(batches[1].feed_id, ("device 1", "temp", 0, "NUL \0"))
-    async with held_up(connection, batches[2].feed_id):
-        tasks = begun(site, batches)
-        await lock_waits(connection)
+    async with waiting(site, batches, connection, at=batches[2]) as tasks:
         tasks[1].cancel()
         await asyncio.wait(tasks[1:2])
     assert await outcomes(tasks) == [None, asyncio.CancelledError, None, None]
@@ -113,9 +118,7 @@ async def test_equal_batches_are_not_mistaken_for_each_other(
     site: Site, batches: list[Batch], connection: Connection
 ) -> None:
     same = [batches[0], batches[1], batches[1]]
-    async with held_up(connection, batches[0].feed_id):
-        tasks = begun(site, same)
-        await lock_waits(connection)
+    async with waiting(site, same, connection, at=batches[0]) as tasks:
         tasks[2].cancel()
         await asyncio.wait(tasks[2:])
         tasks += begun(site, [batches[1]])
@@ -126,9 +129,7 @@ async def test_equal_batches_are_not_mistaken_for_each_other(
 async def test_sessions_that_are_ended_roll_all_back_and_the_next_write_succeeds(
     site: Site, batches: list[Batch], connection: Connection
 ) -> None:
-    async with held_up(connection, batches[1].feed_id):
-        tasks = begun(site, batches)
-        await lock_waits(connection)
+    async with waiting(site, batches, connection, at=batches[1]) as tasks:
         await end_sessions(connection)
         assert await outcomes(tasks) == [None, *[StoreUnavailable] * 3]
     assert await stored(site) == {0.0}
@@ -164,6 +165,8 @@ async def test_a_database_that_was_renamed_is_away(
 ) -> None:
     one = batch(await site.feed("one"), ("one", "temp", 0, 1.0))
     name = await connection.fetchval("select current_database()")
+    # Else the pool has a new connection by now, and who is connected stops the renaming.
+    await postgres.maker.execute(f"alter database {name} allow_connections false")
     await end_sessions(connection)
     await connection.close()
     await postgres.maker.execute(f"alter database {name} rename to {name}_away")
@@ -171,6 +174,7 @@ async def test_a_database_that_was_renamed_is_away(
         assert asyncpg.InvalidCatalogNameError in await causes(site, one)
     finally:
         await postgres.maker.execute(f"alter database {name}_away rename to {name}")
+        await postgres.maker.execute(f"alter database {name} allow_connections true")
     await site.write(one)
 
 

@@ -10,6 +10,7 @@ from harvester.auth.held import (
     FIRST_BACKOFF,
     LARGEST_MARGIN,
     LONGEST_BACKOFF,
+    LOOK_EVERY,
     MOST_PATIENCE,
     Account,
     Held,
@@ -23,10 +24,10 @@ from harvester.errors import (
     Throttled,
     TokenError,
 )
-from harvester.model import FOREVER, Credentials, Token
+from harvester.model import Credentials, Token
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 DOWN = ServerFailed("down")
 
 
@@ -73,53 +74,60 @@ def test_pauses_grow_to_a_limit_while_trouble_goes_on() -> None:
     trouble, pauses, now = None, [], NOW
     for _ in range(9):
         trouble = Trouble.after(trouble, DOWN, now)
-        assert trouble.until == now + trouble.pause
+        assert trouble.pause * 0.8 <= trouble.lasts <= trouble.pause
         pauses.append(trouble.pause / SECOND)
-        now = trouble.until
+        now += trouble.lasts
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 def test_trouble_after_a_quiet_time_begins_anew() -> None:
     first = Trouble.after(None, DOWN, NOW)
-    soon = first.until + LONGEST_BACKOFF - SECOND
+    soon = NOW + first.lasts + LONGEST_BACKOFF - SECOND
     assert Trouble.after(first, DOWN, soon).pause == 2 * FIRST_BACKOFF
     assert Trouble.after(first, DOWN, soon + SECOND).pause == FIRST_BACKOFF
 
 
 @pytest.mark.parametrize(
-    ("asked", "waited"),
+    ("asked", "least", "most"),
     [
-        (None, FIRST_BACKOFF),
-        (timedelta(), FIRST_BACKOFF),
-        (timedelta(minutes=7), timedelta(minutes=7)),
-        (timedelta(days=9), MOST_PATIENCE),
+        (None, FIRST_BACKOFF * 0.8, FIRST_BACKOFF),
+        (timedelta(), FIRST_BACKOFF * 0.8, FIRST_BACKOFF),
+        (timedelta(minutes=7), timedelta(minutes=7), timedelta(minutes=7)),
+        (timedelta(days=9), MOST_PATIENCE, MOST_PATIENCE),
     ],
 )
 def test_what_a_platform_asks_for_is_granted_within_reason(
-    asked: timedelta | None, waited: timedelta
+    asked: timedelta | None, least: timedelta, most: timedelta
 ) -> None:
     trouble = Trouble.after(None, Throttled("wait", asked), NOW)
-    assert trouble.until == NOW + waited
+    assert least <= trouble.lasts <= most
     assert trouble.pause == FIRST_BACKOFF
 
 
 @pytest.mark.parametrize("error", [DOWN, Malformed("html"), TokenError("elsewhere", "held")])
-def test_only_a_refused_credential_is_given_up(error: PlatformError) -> None:
-    assert Trouble.after(None, error, NOW).until == NOW + FIRST_BACKOFF
-    refused = CredentialRefused("wrong password")
-    trouble = Trouble.after(Trouble.after(None, error, NOW), refused, NOW)
-    assert trouble.until == FOREVER
+def test_no_two_accounts_ask_again_at_the_same_moment(error: PlatformError) -> None:
+    assert len({Trouble.after(None, error, NOW).lasts for _ in range(9)}) > 1
+
+
+def test_what_nothing_can_mend_here_is_looked_at_now_and_then() -> None:
+    trouble = Trouble.stopped(CredentialRefused("wrong password"), NOW)
     with pytest.raises(CredentialRefused):
-        trouble.check(NOW + timedelta(days=9999))
+        trouble.check(NOW + LOOK_EVERY - SECOND)
+    trouble.check(NOW + LOOK_EVERY)
 
 
 def test_the_error_is_raised_anew_until_the_pause_is_over() -> None:
     trouble = Trouble.after(None, DOWN, NOW)
     for _ in range(3):
         with pytest.raises(ServerFailed) as error:
-            trouble.check(trouble.until - SECOND)
+            trouble.check(NOW + trouble.lasts - MICROSECOND)
         assert len(error.traceback) == 2
-    trouble.check(trouble.until)
+    trouble.check(NOW + trouble.lasts)
+
+
+@pytest.mark.parametrize("back", [MICROSECOND, timedelta(days=9)])
+def test_a_clock_that_is_set_back_makes_no_pause_longer(back: timedelta) -> None:
+    Trouble.after(None, DOWN, NOW).check(NOW - back)
 
 
 @pytest.mark.parametrize(

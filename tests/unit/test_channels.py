@@ -1,62 +1,26 @@
-"""What becomes of a sample: a reading, a repetition of one, or a rejection that says why."""
+"""What becomes of a sample: a reading, or a rejection that says why."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import MICROSECOND, NOW, PARTS, THEN, kept, of, refused
 
 from harvester.channels import (
     EARLIEST,
     FURTHEST_AHEAD,
     LONGEST_NAME,
     LONGEST_TEXT,
-    described,
-    meaning,
     normalize,
 )
 from harvester.model import (
-    Channel,
-    Device,
-    Discovered,
-    Feed,
     Normalized,
     Reading,
     Rejection,
     Sample,
 )
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-THEN = NOW - timedelta(minutes=5)
-MICROSECOND = timedelta(microseconds=1)
-PARTS = ("x", "y", "z", "lat", "latitude", "lon", "lng", "long", "longitude", "alt", "altitude")
-
-
-def of(value: object, reading_id: str = "", instant: datetime | None = THEN) -> Sample:
-    return Sample("dev", "chan", instant, value, reading_id, stated_instant="as stated")
-
-
-def kept(*samples: Sample) -> list[tuple[str, float | str]]:
-    """Channels and values of the readings, where nothing is rejected."""
-    result = normalize(samples, NOW)
-    assert result.rejections == []
-    return [(reading.channel, reading.value) for reading in result.readings]
-
-
-def refused(*samples: Sample) -> list[Rejection]:
-    """The rejections, where there is no reading."""
-    result = normalize(samples, NOW)
-    assert result.readings == []
-    return result.rejections
-
-
-def counted(result: Normalized) -> tuple[Counter[Reading], Counter[Rejection], int]:
-    return Counter(result.readings), Counter(result.rejections), result.repeated
 
 
 @pytest.mark.parametrize(
@@ -257,194 +221,3 @@ def test_endless_text_is_rejected(said: str) -> None:
 
 def test_an_endless_integer_is_rejected_as_endless_text_is() -> None:
     assert [found.reason for found in refused(of(10**LONGEST_TEXT + 1))] == ["unstorable_text"]
-
-
-@pytest.mark.parametrize(
-    ("loser", "winner"),
-    [
-        pytest.param(of(9, "id-1"), of(1, "id-2"), id="greater reading id"),
-        pytest.param(of("z"), of(1, "id-1"), id="any reading id"),
-        pytest.param(of(1), of(2), id="greater number"),
-        pytest.param(of(-2), of(-1), id="greater number below zero"),
-        pytest.param(of(9), of("a"), id="text over number"),
-        pytest.param(of("a"), of("b"), id="greater text"),
-    ],
-)
-def test_of_two_values_of_one_instant_one_holds_and_the_other_is_rejected(
-    loser: Sample, winner: Sample
-) -> None:
-    for samples in ([loser, winner], [winner, loser]):
-        result = normalize(samples, NOW)
-        assert result.readings == normalize([winner], NOW).readings
-        [rejection] = result.rejections
-        assert (rejection.reason, rejection.stated_instant) == ("same_instant", THEN.isoformat())
-        [lost] = normalize([loser], NOW).readings
-        assert rejection.value == str(lost.value)
-
-
-def test_a_value_that_loses_twice_is_rejected_once_and_repeated_once() -> None:
-    result = normalize([of(1), of(2), of(1)], NOW)
-    assert [rejection.value for rejection in result.rejections] == ["1.0"]
-    assert result.repeated == 1
-
-
-@pytest.mark.parametrize("again", [of(1), of("1.0"), of(True), of(1, "another id")])
-def test_what_says_the_same_once_more_is_repeated(again: Sample) -> None:
-    result = normalize([of(1), again, of(1)], NOW)
-    assert result == Normalized([Reading("dev", "chan", THEN, 1.0)], repeated=2)
-
-
-def test_a_value_that_holds_is_not_rejected_where_it_was_said_before_too() -> None:
-    result = normalize([of(1, "id-1"), of(2, "id-2"), of(1, "id-3")], NOW)
-    assert [reading.value for reading in result.readings] == [1.0]
-    assert [rejection.value for rejection in result.rejections] == ["2.0"]
-    assert result.repeated == 1
-
-
-def test_values_of_other_devices_channels_and_instants_do_not_compete() -> None:
-    samples = [
-        of(1),
-        Sample("other", "chan", THEN, 2),
-        Sample("dev", "other", THEN, 3),
-        of(4, instant=THEN + MICROSECOND),
-    ]
-    assert [value for _, value in kept(*samples)] == [1, 2, 3, 4]
-
-
-RIVALS = st.tuples(st.sampled_from(["", "1", "2"]), st.sampled_from([1.0, 2.0, "a", "b"]))
-
-
-@given(st.lists(RIVALS, min_size=1, max_size=6))
-def test_the_greatest_of_all_values_of_an_instant_holds(rivals: list[tuple[str, Any]]) -> None:
-    greatest = max(rivals, key=lambda rival: (rival[0], isinstance(rival[1], str), rival[1]))[1]
-    result = normalize([of(value, reading_id) for reading_id, value in rivals], NOW)
-    assert [reading.value for reading in result.readings] == [greatest]
-    losers = {value for _, value in rivals} - {greatest}
-    assert sorted(rejection.value for rejection in result.rejections) == sorted(map(str, losers))
-    assert result.repeated == len(rivals) - len(losers) - 1
-
-
-TEXTS = st.text(st.characters(), max_size=9) | st.sampled_from(
-    ["1", " 1.0", "-9e999", "NaN", "\0", "\ud800", "t" * (LONGEST_TEXT + 1)]
-)
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.just(10**400 + 1)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(TEXTS, inner, max_size=3)
-        | st.dictionaries(st.sampled_from(PARTS), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-NAMES = st.sampled_from(["a", "b"]) | TEXTS | st.just("n" * LONGEST_NAME)
-INSTANTS = st.sampled_from([THEN, NOW]) | st.none() | st.datetimes(timezones=st.just(UTC))
-IDS = st.sampled_from(["", "1", "2"])
-SAMPLES = st.builds(Sample, NAMES, NAMES, INSTANTS, VALUES, IDS, VALUES)
-
-
-@given(st.lists(SAMPLES, max_size=6))
-def test_each_sample_and_each_part_of_a_vector_ends_as_exactly_one_thing(
-    samples: list[Sample],
-) -> None:
-    result = normalize(samples, NOW)
-    parts = sum(
-        len(sample.value)
-        if isinstance(sample.value, Mapping) and sample.value and set(sample.value) <= set(PARTS)
-        else 1
-        for sample in samples
-    )
-    assert len(result.readings) + len(result.rejections) + result.repeated == parts
-    keys = {(reading.device, reading.channel, reading.instant) for reading in result.readings}
-    assert len(keys) == len(result.readings)
-
-
-@given(st.lists(SAMPLES, max_size=6))
-def test_whatever_a_platform_says_postgres_can_store_what_comes_out(samples: list[Sample]) -> None:
-    result = normalize(samples, NOW)
-    for reading in result.readings:
-        assert isinstance(reading.value, str) or math.isfinite(reading.value)
-        assert 0 < len(reading.device) <= LONGEST_NAME
-        assert 0 < len(reading.channel) <= LONGEST_NAME
-        assert EARLIEST <= reading.instant <= NOW + FURTHEST_AHEAD
-    rows = map(msgspec.structs.astuple, [*result.readings, *result.rejections])
-    texts = [text for row in rows for text in row if isinstance(text, str)]
-    assert all("\0" not in text and len(text) <= LONGEST_TEXT for text in texts)
-    assert all(text == text.encode(errors="replace").decode() for text in texts)
-
-
-NEAR = st.builds(
-    Sample,
-    device=st.just("dev"),
-    channel=st.sampled_from(["chan", "chan.x"]),
-    instant=st.sampled_from([THEN, NOW]),
-    value=st.sampled_from([1, 2, True, "1", "a", None, {"x": 1}, {"x": 2, "y": 1}]),
-    reading_id=IDS,
-)
-
-
-@given(st.data(), st.lists(NEAR, max_size=6))
-def test_the_order_in_which_samples_come_decides_nothing(
-    data: st.DataObject, samples: list[Sample]
-) -> None:
-    reordered = data.draw(st.permutations(samples))
-    assert counted(normalize(samples, NOW)) == counted(normalize(reordered, NOW))
-
-
-def test_of_a_discovered_device_only_what_can_be_stored_is_kept() -> None:
-    too_long = "n" * (LONGEST_NAME + 1)
-    names = ["t", "", "a\0b", "\ud800", too_long]
-    channels = tuple(Channel(name, "a\0b", too_long, None) for name in names)
-    feeds = tuple(Feed("readings", key, ("dev",)) for key in ["f", "a\0b", "\ud800", too_long])
-    found = described(Discovered(Device("dev", "\ud800", "kind", channels), feeds, "ann"))
-    kept_channel = Channel("t", "a\\0b", too_long[1:], None)
-    device = Device("dev", "\\ud800", "kind", (kept_channel,))
-    assert found == Discovered(device, feeds[:1], "ann")
-
-
-@pytest.mark.parametrize("identifier", ["", "n" * (LONGEST_NAME + 1), "a\0b", "\ud800"])
-def test_a_discovered_device_whose_identifier_cannot_be_stored_is_left_out(identifier: str) -> None:
-    assert described(Discovered(Device(identifier))) is None
-
-
-@pytest.mark.parametrize(
-    ("stated", "raw", "quantity", "canonical", "unit"),
-    [
-        (("temp", "c"), 21.5, "temperature", 21.5, "Cel"),
-        (("temp", "f"), 72, "temperature", 22 + 2 / 9, "Cel"),
-        (("temp", "f"), -40, "temperature", -40, "Cel"),
-        (("temp", "k"), 300, "temperature", 26.85, "Cel"),
-        (("rel_hum", "p"), 45, "relative_humidity", 45, "%RH"),
-        (("rel_hum", "r"), 0.45, "relative_humidity", 45, "%RH"),
-        (("bp", "pa"), 101325, "air_pressure", 101325, "Pa"),
-        (("bp", "hpa"), 1013.25, "air_pressure", 101325, "Pa"),
-        (("lum", "lux"), 300, "illuminance", 300, "lx"),
-        (("co2", "ppm"), 420, "co2", 420, "ppm"),
-        (("batt", "p"), 80, "battery_level", 80, "%EL"),
-        (("batt", "v"), 3.6, "battery_voltage", 3.6, "V"),
-        (("voltage", "v"), 12, "voltage", 12, "V"),
-        (("voltage", "mv"), 3300, "voltage", 3.3, "V"),
-        (("rssi", "dbm"), -97, "rssi", -97, "dBm"),
-        (("snr", "db"), 7.5, "snr", 7.5, "dB"),
-        (("digital_sensor", "d"), 1, "digital_input", 1, "/"),
-    ],
-)
-def test_a_stated_type_and_unit_mean_a_quantity_in_its_canonical_unit(
-    stated: tuple[str, str], raw: float, quantity: str, canonical: float, unit: str
-) -> None:
-    found = meaning(*stated)
-    assert found is not None
-    assert (found.quantity, found.unit) == (quantity, unit)
-    assert raw * found.scale + found.offset == pytest.approx(canonical)
-
-
-def test_a_meaning_is_found_however_the_platform_writes_its_letters() -> None:
-    assert meaning("TEMP", "F") == meaning("temp", "f")
-    assert meaning("bp", "hPa") == meaning("BP", "hpa")
-
-
-@pytest.mark.parametrize(
-    "stated", [(None, None), ("temp", None), (None, "c"), ("temp", "pa"), ("", ""), ("gps", "m")]
-)
-def test_what_we_do_not_know_means_nothing(stated: tuple[str | None, str | None]) -> None:
-    assert meaning(*stated) is None

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from harvester import config
 from harvester.config import Settings
 from harvester.platforms import adapter
+from harvester.vault import KeyFile
 
 HOUR = timedelta(hours=1)
 
@@ -45,11 +46,13 @@ def test_defaults_are_filled_in(file: Path) -> None:
 
 def test_what_is_written_counts(file: Path) -> None:
     top = 'deployment = "north"\nstate_directory = "/var/lib/h"\nkey_file = "keys"\n'
+    top += 'auth_events = "30d"\n'
     database = '[database]\ndsn = "postgresql://h@db.example/h"\npartition = "day"\n'
     tenant = TENANT.replace("[tenant.options]", 'looks = ["1h30m", "7d"]\n[tenant.options]')
     found = settings(file, top + database + tenant + '[[tenant.account]]\nuser = "ops"\n')
     assert (found.deployment, found.state_directory) == ("north", Path("/var/lib/h"))
-    assert found.key_file == file.parent / "keys"
+    assert found.keys == KeyFile(file.parent / "keys")
+    assert found.auth_events == 30 * 24 * HOUR
     assert found.database.dsn == "postgresql://h@db.example/h"
     assert found.database.partition == "day"
     assert found.tenants[0].looks == (1.5 * HOUR, 168 * HOUR)
@@ -81,7 +84,7 @@ def test_the_environment_lies_over_the_file(file: Path, monkeypatch: pytest.Monk
     database = '[database]\ndsn = "postgres://db/h"\npassword = { env = "UNSET" }\n'
     found = settings(file, web + database + TENANT)
     assert (found.web.host, found.web.port) == ("::1", 0)
-    assert found.key_file == Path("/run/keys")
+    assert found.keys == KeyFile(Path("/run/keys"))
     assert found.database.password == SecretStr("hunter2")
 
 

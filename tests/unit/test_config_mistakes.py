@@ -9,6 +9,7 @@ from harvester.config import load
 from harvester.errors import ConfigError
 
 NO_HOST = "takes a host such as db.example or 127.0.0.1"
+ACCOUNT = '[[tenant.account]]\nuser = "ops"\n'
 WRITTEN = [
     ("", "says nothing; begin with config.example.toml"),
     ("# nothing\n", "says nothing; begin with config.example.toml"),
@@ -63,6 +64,14 @@ WRITTEN = [
         'state_directory = ""\n' + TENANT,
         "state_directory: takes a path; to leave it to harvester, leave the key out",
     ),
+    (
+        TENANT + ACCOUNT + 'refresh_token = { env = "HOME" }\n',
+        "tenant.acme: mydevices takes no refresh_token of an account",
+    ),
+    (
+        TENANT + ACCOUNT + 'password = { env = "HOME" }\naccess_token = { env = "HOME" }\n',
+        "tenant.acme.account.ops: takes one of password, access_token, not all",
+    ),
     ('[web]\nhost = "a..b"\n' + TENANT, f"web.host: {NO_HOST}"),
     ('[database]\ndsn = "postgresql://h@a..b/h"\n' + TENANT, f"database.dsn: {NO_HOST}"),
 ]
@@ -84,7 +93,8 @@ UNKNOWN_KEYS = [
     ),
     (
         TENANT + '[[tenant.account]]\nuser = "ops"\nx = 1\n',
-        "tenant.acme.account.ops.x: unknown key; known here: password, user",
+        "tenant.acme.account.ops.x: unknown key; known here: access_token, password, "
+        "refresh_token, user",
     ),
 ]
 WITHOUT_TLS = "plain http would show tokens to the network; use https (http is for loopback only)"

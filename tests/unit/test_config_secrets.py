@@ -8,8 +8,10 @@ from pydantic import SecretStr
 
 from harvester.config import Settings, load
 from harvester.errors import ConfigError
+from harvester.vault import KeyFile, KeyVariable, OwnKeyFile
 
 BESIDE = "{ file = 'pw' }"
+KEY_FILE = 'key_file: takes a path in quotes, { credential = "…" } or { env = "…" }'
 
 
 @pytest.fixture
@@ -158,18 +160,27 @@ def test_the_key_file_may_be_a_credential_and_stays_a_path(
     (file.parent / "pw").write_text("hunter2")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "credentials")
     monkeypatch.chdir(file.parent)
-    assert settings(file, head='key_file = { credential = "keys" }').key_file == (
-        file.parent / "credentials/keys"
+    found = settings(file, head='key_file = { credential = "keys" }')
+    assert found.keys == KeyFile(file.parent / "credentials/keys")
+
+
+def test_the_key_file_may_be_a_path_a_variable_or_left_out(file: Path) -> None:
+    (file.parent / "pw").write_text("hunter2")
+    assert settings(file, head='key_file = "k"').keys == KeyFile(file.parent / "k")
+    assert settings(file, head='key_file = { env = "HARVESTER_KEYS" }').keys == (
+        KeyVariable("HARVESTER_KEYS")
     )
+    assert settings(file, head='state_directory = "s"').keys == OwnKeyFile(file.parent / "s/keys")
 
 
 @pytest.mark.parametrize(
     ("written", "told"),
     [
         ('{ credential = "keys" }', "key_file: $CREDENTIALS_DIRECTORY is not set"),
-        ('{ file = "pw" }', 'key_file: takes a path, or { credential = "…" }'),
-        ('{ env = "PATH" }', 'key_file: takes a path, or { credential = "…" }'),
-        ('{ flie = "pw" }', "key_file: takes a path in quotes"),
+        ('{ file = "pw" }', KEY_FILE),
+        ('{ flie = "pw" }', KEY_FILE),
+        ("1", KEY_FILE),
+        ('""', "key_file: takes a path; to leave it to harvester, leave the key out"),
     ],
 )
 def test_another_reference_to_the_key_file_is_refused(file: Path, written: str, told: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from told import Told, ToldExchange, reply
 
 from harvester.errors import (
+    ClientRefused,
     CredentialRefused,
     Malformed,
     RenewalRefused,
@@ -198,7 +199,7 @@ async def test_a_refused_user_is_told_by_the_words_whatever_the_status(
 
 @pytest.mark.parametrize(("error", "words"), OF_THE_CLIENT)
 async def test_a_refused_client_is_not_taken_for_a_bad_password(error: str, words: str) -> None:
-    expected = (CredentialRefused, "client_rejected")
+    expected = (ClientRefused, "client_rejected")
     for told in (keycloak(401, error, words), keycloak(400, error, words), boom(401, words)):
         assert await refusal(adapter().login(ToldExchange(told), ANA, NOW)) == expected
         assert await refusal(adapter().renew(ToldExchange(told), OLD, NOW)) == expected
@@ -221,14 +222,14 @@ async def test_a_401_of_the_gateway_blames_the_one_who_asked() -> None:
     told = ToldExchange(boom(401, "Invalid credentials"))
     assert await refusal(adapter().login(told, ANA, NOW)) == (CredentialRefused, "bad_credentials")
     admin = adapter(**ADMIN).login(told, CLIENT, NOW)
-    assert await refusal(admin) == (CredentialRefused, "client_rejected")
+    assert await refusal(admin) == (ClientRefused, "client_rejected")
     assert await refusal(adapter().renew(told, OLD, NOW)) == (RenewalRefused, "refresh_expired")
 
 
 async def test_an_unknown_realm_is_a_mistake_in_the_configuration() -> None:
     told = ToldExchange(RequestRefused("", 404, {"error": "Realm does not exist"}))
     refused = refusal(adapter(**ADMIN).login(told, CLIENT, NOW))
-    assert await refused == (CredentialRefused, "client_rejected")
+    assert await refused == (ClientRefused, "client_rejected")
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

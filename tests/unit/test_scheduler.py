@@ -1,7 +1,9 @@
 """When jobs run, and that nothing they do stops the schedule."""
 
 import asyncio
+from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -65,6 +67,11 @@ class Job:
         self.ended += 1
 
 
+async def beginning(job: Job) -> None:
+    while not job.begun:
+        await asyncio.sleep(0)
+
+
 def planned(job: Job) -> Scheduler:
     scheduler = Scheduler(SystemClock())
     scheduler.plan("acme/readings", HOUR, job, None)
@@ -75,7 +82,7 @@ async def test_a_tick_runs_the_job_and_waits_for_its_end() -> None:
     job = Job()
     scheduler = planned(job)
     tick = asyncio.create_task(scheduler.tick("acme/readings"))
-    await asyncio.sleep(0.01)
+    await beginning(job)
     assert (job.begun, tick.done()) == (1, False)
     assert scheduler.running == {"acme/readings"}
     job.let_go.set()
@@ -88,7 +95,7 @@ async def test_a_job_does_not_run_twice_at_once() -> None:
     job = Job()
     scheduler = planned(job)
     ticks = [asyncio.create_task(scheduler.tick("acme/readings")) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    await beginning(job)
     job.let_go.set()
     await asyncio.gather(*ticks)
     assert (job.begun, job.ended) == (1, 1)
@@ -99,18 +106,24 @@ async def test_only_what_is_planned_can_be_ticked() -> None:
         await planned(Job()).tick("acme/reading")
 
 
-async def test_an_error_is_logged_once_and_the_job_runs_again() -> None:
-    results = [ValueError("odd"), ValueError("odd"), None]
+async def told_of(*results: Exception | None) -> list[MutableMapping[str, Any]]:
+    """What is logged of a job whose runs end so, one after the other."""
+    left = list(results)
 
     async def job() -> None:
-        if error := results.pop(0):
+        if error := left.pop(0):
             raise error
 
     scheduler = Scheduler(SystemClock())
     scheduler.plan("acme/readings", HOUR, job, None)
     with capture_logs() as told:
-        for _ in range(3):
+        while left:
             await scheduler.tick("acme/readings")
+    return told
+
+
+async def test_an_error_is_logged_once_and_the_job_runs_again() -> None:
+    told = await told_of(ValueError("odd"), ValueError("odd"), None)
     assert [(entry["event"], entry["what"]) for entry in told] == [
         ("failing", "acme/readings"),
         ("well again", "acme/readings"),
@@ -119,17 +132,7 @@ async def test_an_error_is_logged_once_and_the_job_runs_again() -> None:
 
 
 async def test_an_outage_is_nobodys_failure_and_nobodys_recovery() -> None:
-    results = [ValueError("odd"), StoreUnavailable("away"), ValueError("odd"), None]
-
-    async def job() -> None:
-        if error := results.pop(0):
-            raise error
-
-    scheduler = Scheduler(SystemClock())
-    scheduler.plan("acme/readings", HOUR, job, None)
-    with capture_logs() as told:
-        for _ in range(4):
-            await scheduler.tick("acme/readings")
+    told = await told_of(ValueError("odd"), StoreUnavailable("away"), ValueError("odd"), None)
     assert [entry["event"] for entry in told] == ["failing", "well again"]
 
 
@@ -139,7 +142,7 @@ async def test_an_unplanned_job_ends_its_run_and_the_others_go_on() -> None:
     scheduler.plan("globex/readings", HOUR, other, None)
     ticks = [asyncio.create_task(scheduler.tick(f"{each}/readings")) for each in ("acme", "globex")]
     await asyncio.sleep(0)
-    asyncio.get_running_loop().call_later(0.05, job.let_go.set)
+    asyncio.get_running_loop().call_soon(job.let_go.set)
     await scheduler.unplan("acme/readings", MINUTE)
     assert job.ended == 1
     assert scheduler.running == {"globex/readings"}
@@ -185,7 +188,7 @@ async def test_how_a_job_stands_is_told() -> None:
     scheduler.plan("acme/readings", HOUR, job, None, lambda: job.begun)
     [at_rest] = scheduler.planned()
     tick = asyncio.create_task(scheduler.tick("acme/readings"))
-    await asyncio.sleep(0.01)
+    await beginning(job)
     [at_work] = scheduler.planned()
     job.let_go.set()
     await tick

@@ -84,15 +84,20 @@ class Tick:
         await self.let_go.wait()
 
 
+async def watched(tick: Tick, clock: HandClock) -> tuple[Watchdog, asyncio.Task[None]]:
+    """A watchdog over a run that has begun."""
+    scheduler = Scheduler(clock)
+    scheduler.plan(NAME, INTERVAL, tick, None, lambda: tick.asked)
+    running = asyncio.create_task(scheduler.tick(NAME))
+    await asyncio.sleep(0)
+    return Watchdog(Pulse(), clock, scheduler.planned), running
+
+
 async def test_a_run_that_is_stuck_for_ever_is_told_once_and_systemd_hears_nothing(
     systemd: socket.socket,
 ) -> None:
     clock, tick = HandClock(NOW), Tick()
-    scheduler = Scheduler(clock)
-    watchdog = Watchdog(Pulse(), clock, scheduler.planned)
-    scheduler.plan(NAME, INTERVAL, tick, None, lambda: tick.asked)
-    running = asyncio.create_task(scheduler.tick(NAME))
-    await asyncio.sleep(0)
+    watchdog, running = await watched(tick, clock)
     pings = []
     with capture_logs() as told:
         for _ in range(10):
@@ -112,11 +117,7 @@ async def test_a_platform_that_is_slow_for_hours_does_not_end_the_daemon(
     systemd: socket.socket,
 ) -> None:
     clock, tick = HandClock(NOW), Tick()
-    scheduler = Scheduler(clock)
-    watchdog = Watchdog(Pulse(), clock, scheduler.planned)
-    scheduler.plan(NAME, INTERVAL, tick, None, lambda: tick.asked)
-    running = asyncio.create_task(scheduler.tick(NAME))
-    await asyncio.sleep(0)
+    watchdog, running = await watched(tick, clock)
     for _ in range(30):
         clock.advance(timedelta(minutes=11))
         tick.asked += 1  # a time-out, then the next try

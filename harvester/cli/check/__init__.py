@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from harvester import config, shown
 from harvester.cli.check.findings import Finding, Subject
+from harvester.cli.check.horizon import horizons
 from harvester.cli.check.keeping import kept
 from harvester.cli.check.probing import probed
-from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile
+from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, duration
 from harvester.clock import SystemClock
 from harvester.config import Settings
 from harvester.errors import ConfigError
 
+IfDownFor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Tell which accounts would need a person after so long a pause.",
+        show_default=False,
+    ),
+]
 
-def check(as_json: AsJson = False, config_file: ConfigFile = DEFAULT_CONFIG) -> None:
+
+def check(
+    if_down_for: IfDownFor = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = DEFAULT_CONFIG,
+) -> None:
     """Look whether all is there that the daemon needs.
 
     Nothing is changed, and nobody logs in. The configuration is read, the key file opened, the
@@ -26,13 +42,19 @@ def check(as_json: AsJson = False, config_file: ConfigFile = DEFAULT_CONFIG) -> 
     until login", which is no fault while a password or a refresh token can get one. A platform
     that does not answer costs ten seconds, however many do not.
 
+    With --if-down-for no platform is asked. Of each account it is told instead whether a person
+    would have to log it in once the daemon was down for so long, beginning now.
+
     Ends with 0 where nothing is wrong; else with the code of the first thing that is: 78 for
     the configuration or the key file, 69 for the database or a platform, 77 for an account.
 
     \b
-    Example: harvester check --config config.toml
+    Examples:
+      harvester check --config config.toml
+      harvester check --if-down-for 36h
     """
-    findings = _findings(config_file)
+    down = duration(if_down_for, "--if-down-for") if if_down_for is not None else None
+    findings = _findings(config_file, down)
     if as_json:
         shown.write_json(
             {"what": each.what, "name": each.name, "state": each.state, "told": each.told}
@@ -44,7 +66,7 @@ def check(as_json: AsJson = False, config_file: ConfigFile = DEFAULT_CONFIG) -> 
     raise typer.Exit(next((each.exit_code for each in findings if each.exit_code), 0))
 
 
-def _findings(config_file: Path) -> list[Finding]:
+def _findings(config_file: Path, down: timedelta | None) -> list[Finding]:
     subject = Subject("configuration", str(config_file))
     try:
         settings = config.load(config_file)
@@ -53,12 +75,15 @@ def _findings(config_file: Path) -> list[Finding]:
         return [subject.wrong(line.removeprefix(f"{config_file}: ")) for line in lines]
     accounts = sum(len(each.accounts) for each in settings.tenants)
     told = f"{len(settings.tenants)} tenants, {accounts} accounts"
-    return [subject.ok(told), *asyncio.run(_outside(settings))]
+    return [subject.ok(told), *asyncio.run(_outside(settings, down))]
 
 
-async def _outside(settings: Settings) -> list[Finding]:
+async def _outside(settings: Settings, down: timedelta | None) -> list[Finding]:
     clock = SystemClock()
-    of_keeping = await kept(settings, clock.now())
+    of_keeping = await kept(settings)
+    if down is not None:
+        until = clock.now() + down
+        return of_keeping.findings + list(horizons(settings, of_keeping.logins, until))
     of_tenants = await asyncio.gather(
         *(probed(each, of_keeping.logins, clock) for each in settings.tenants)
     )

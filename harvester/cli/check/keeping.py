@@ -8,17 +8,24 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harvester.auth.held import Account, renewable
-from harvester.auth.sealed import opened
+from harvester import platforms
+from harvester.auth.held import Account, digest
+from harvester.auth.life import NEEDS_LOGIN, QUARANTINED, Life
+from harvester.auth.outlook import Outlook
+from harvester.auth.sealed import Vault
+from harvester.auth.telling import remedy
 from harvester.cli.check.findings import Finding, Subject
+from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
-from harvester.errors import ConfigError, SealBroken, StoreUnavailable, UserError
+from harvester.errors import ConfigError, StoreUnavailable, TokenError, UserError
 from harvester.migrate import pending
 from harvester.model import Credentials
+from harvester.platforms.base import Access
+from harvester.service.accounts import credentials_of
 from harvester.service.database import NOT_MADE, exists, reached
-from harvester.store import reports, tokens
+from harvester.store import reports
 from harvester.store.pool import open_pool
-from harvester.vault import KeyRing
+from harvester.vault import KeyRing, Keys, OwnKeyFile
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -29,13 +36,19 @@ Who = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What is kept for an account. Without an access token, why there is none to try."""
+    """What is kept for an account. `broken` and `stopped` are why it is of no use, if it is."""
 
     access_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     has_more: bool = False
     """A refresh token or a password, with which the daemon gets another."""
+    outlook: Outlook | None = None
+    """Of the token, where there is one."""
+    logs_in: bool = False
+    """By itself, with a client or a password that was not refused."""
     broken: str | None = None
+    stopped: str | None = None
+    """It is left alone, or waits for a person: why, and what to do."""
 
 
 @dataclass(slots=True)
@@ -46,12 +59,12 @@ class Kept:
     logins: dict[Who, Login] | None = None
 
 
-async def kept(settings: Settings, now: datetime) -> Kept:
+async def kept(settings: Settings) -> Kept:
     """Look at the key file and the database. Nothing is made, and nothing is changed."""
     keys, ring = await asyncio.to_thread(_keys, settings)
     subject = Subject("database", _place(settings))
     try:
-        database, logins = await _database(settings, subject, ring, now)
+        database, logins = await _database(settings, subject, ring)
     except (UserError, StoreUnavailable) as error:
         return Kept([keys, subject.wrong(str(error))])
     if keys.state == "unknown":
@@ -63,16 +76,16 @@ async def kept(settings: Settings, now: datetime) -> Kept:
 
 
 def _keys(settings: Settings) -> tuple[Finding, KeyRing | None]:
-    path = settings.keys
-    subject = Subject("keys", str(path))
+    source = settings.keys
+    subject = Subject("keys", str(source))
     try:
-        if settings.key_file is None and not path.exists():
+        if isinstance(source, OwnKeyFile) and not source.path.exists():
             return subject.unknown("not made yet; harvester run makes it"), None
-        return subject.ok("can be read"), KeyRing.load(path)
+        return subject.ok("can be read"), source.load()
     except OSError as error:
         return subject.wrong(f"cannot be read: {error.strerror}"), None
     except ConfigError as error:
-        return subject.wrong(str(error).removeprefix(f"{path}: ")), None
+        return subject.wrong(str(error).removeprefix(f"{source}: ")), None
 
 
 def _place(settings: Settings) -> str:
@@ -84,7 +97,7 @@ def _place(settings: Settings) -> str:
 
 
 async def _database(
-    settings: Settings, subject: Subject, ring: KeyRing | None, now: datetime
+    settings: Settings, subject: Subject, ring: KeyRing | None
 ) -> tuple[Finding, dict[Who, Login] | None]:
     """Raises UserError, StoreUnavailable."""
     if not await asyncio.to_thread(exists, settings):
@@ -98,43 +111,66 @@ async def _database(
             count = f"{len(missing)} migration{'s' if len(missing) > 1 else ''} to apply"
             told = f"{server}; {count}: harvester run or harvester migrate does it"
             return subject.ok(told), None
-        logins = await _logins(settings, pool, ring, now) if ring else None
+        logins = await _logins(settings, pool, ring) if ring else None
         return subject.ok(f"{server}, up to date"), logins
 
 
-async def _logins(settings: Settings, pool: Pool, ring: KeyRing, now: datetime) -> dict[Who, Login]:
-    tenants = {each.name: each for each in settings.tenants}
-    ids = await reports.accounts(pool, list(tenants))
-    return {
-        (name, user): await _login(
-            pool, ring, _account(settings, tenants[name], user, account_id), now
-        )
-        for (name, user), account_id in ids.items()
-    }
+async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Login]:
+    keys = Keys(lambda: ring, SystemClock())
+    ids = await reports.accounts(pool, [each.name for each in settings.tenants])
+    logins = {}
+    for tenant in settings.tenants:
+        adapter = platforms.adapter(tenant.platform)(tenant.options)
+        for credentials in credentials_of(tenant, adapter):
+            who = (tenant.name, credentials.user)
+            if who in ids:
+                account = _account(settings, tenant, credentials, ids[who])
+                logins[who] = await _login(account, adapter, Vault(account, pool, keys))
+    return logins
 
 
-def _account(settings: Settings, tenant: Tenant, user: str | None, account_id: int) -> Account:
+def _account(
+    settings: Settings, tenant: Tenant, credentials: Credentials, account_id: int
+) -> Account:
     return Account(
         account_id=account_id,
         tenant=tenant.name,
         platform=tenant.platform,
-        credentials=Credentials(user),
+        credentials=credentials,
         deployment=settings.deployment,
         owner="",  # nobody's: no lease is taken
+        digest=digest(tenant.options, credentials),
     )
 
 
-async def _login(pool: Pool, ring: KeyRing, account: Account, now: datetime) -> Login:
-    """What the account's rows hold, opened as the daemon opens them, and no more than is needed."""
-    row = await tokens.load(pool, account.account_id)
-    password = await tokens.load_password(pool, account.account_id)
+async def _login(account: Account, adapter: Access, vault: Vault) -> Login:
+    """What the account's row holds, opened as the daemon opens it."""
     try:
-        if password:
-            opened(ring, account, password.key_id, password.password, "password")
-        if row is None or row.access_token is None:
-            return Login(has_more=password is not None)
-        access = opened(ring, account, row.key_id, row.access_token, "access_token")
-    except SealBroken as error:
+        kept = await vault.load()
+        password = await vault.password(kept)
+    except TokenError as error:
         return Login(broken=str(error))
-    has_more = password is not None or renewable(row, now)
-    return Login(access, row.expires_at, has_more=has_more)
+    credentials, life = account.credentials, kept.life.known_with(account.digest)
+    has_password = (password or credentials.password) is not None
+    logs_in = (credentials.user is None or has_password) and life.refused is None
+    stopped = _stopped(account, life, has_more=logs_in or not credentials.is_empty)
+    if kept.held is None:
+        return Login(has_more=password is not None, logs_in=logs_in, stopped=stopped)
+    token, reusable = kept.held.token, adapter.reuses_refresh_tokens
+    return Login(
+        access_token=token.access_token,
+        expires_at=token.expires_at,
+        has_more=password is not None or token.refresh_token is not None,
+        outlook=Outlook.of(kept.held, logs_in=logs_in, reusable=reusable),
+        logs_in=logs_in,
+        stopped=stopped,
+    )
+
+
+def _stopped(account: Account, life: Life, *, has_more: bool) -> str | None:
+    """Who needs a login, and has by now what it takes to make it, needs no person."""
+    if not life.is_stopped or (life.state == NEEDS_LOGIN and life.refused is None and has_more):
+        return None
+    what = "left alone" if life.state == QUARANTINED else "needs a login"
+    mends = remedy(account.tenant, account.credentials.user, life.state)
+    return f"{what}, {life.reason}: {mends}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,6 +12,7 @@ import aiohttp
 
 from harvester import platforms
 from harvester.auth.held import account_name
+from harvester.auth.telling import login_command
 from harvester.cli.check.findings import Finding, Subject
 from harvester.cli.check.keeping import Login, Who
 from harvester.client import Client
@@ -20,12 +20,14 @@ from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Forbidden, Malformed, PlatformError, TransientError, Unauthorized
 from harvester.model import Credentials, Discovered
-from harvester.platforms.base import Params
-from harvester.service.tenant import client_of, credentials_of
+from harvester.platforms.base import Params, Platform
+from harvester.service.accounts import credentials_of
+from harvester.service.tenant import client_of
 
 PATIENCE = 10.0
 """Seconds of a platform to answer, and of an account's read."""
 UNTIL_LOGIN = "unknown until login"
+NOT_READ = "this version keeps its tokens alive, and does not harvest its readings yet"
 
 
 class HeldToken:
@@ -36,13 +38,16 @@ class HeldToken:
         self._access_token = access_token
 
     async def get(self, path: str, params: Params | None = None) -> object:
-        return await self._client.get(path, params, self._access_token)
+        return await self._client.get(path, params, self._bearer)
+
+    async def _bearer(self) -> str:
+        return self._access_token
 
 
 async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) -> list[Finding]:
     """The platform of a tenant, then its accounts; `logins` is None where none could be read."""
-    platform = await _answering(tenant)
     adapter = platforms.adapter(tenant.platform)(tenant.options)
+    platform = await _answering(tenant, reads=isinstance(adapter, Platform))
     async with client_of(tenant, clock, concurrency=1) as client:
         accounts = [
             _account(tenant, client, each, logins, clock, tried=platform.state == "ok")
@@ -51,7 +56,7 @@ async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) 
         return [platform, *await asyncio.gather(*accounts)]
 
 
-async def _answering(tenant: Tenant) -> Finding:
+async def _answering(tenant: Tenant, *, reads: bool) -> Finding:
     """Whether the base URL gives any HTTP answer."""
     subject, url = Subject("platform", tenant.name), tenant.options.base_url
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
@@ -60,7 +65,7 @@ async def _answering(tenant: Tenant) -> Finding:
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(url, allow_redirects=False),
         ):
-            return subject.ok(f"{url} answers")
+            return subject.ok(f"{url} answers" if reads else f"{url} answers; {NOT_READ}")
     except (aiohttp.ClientError, OSError) as error:
         return subject.wrong(f"{url} {_trouble(error)}")
 
@@ -99,6 +104,8 @@ async def _account(
     login = logins.get((tenant.name, credentials.user), Login())
     if login.broken:
         return subject.unknown(f"its login cannot be opened; {UNTIL_LOGIN}")
+    if login.stopped:
+        return subject.wrong(login.stopped)
     if login.access_token is None:
         return _ended(subject, "no token is held", UNTIL_LOGIN, tenant, credentials, login)
     if login.expires_at is not None and login.expires_at <= clock.now():
@@ -121,9 +128,9 @@ def _ended(
     login: Login,
 ) -> Finding:
     """A token that serves no more: a fault where the daemon has nothing to get another with."""
-    if credentials.user is None or credentials.password is not None or login.has_more:
+    if login.has_more or not credentials.is_empty:
         return subject.unknown(f"{told}; {comes}")
-    command = shlex.join(["harvester", "login", tenant.name, credentials.user])
+    command = login_command(tenant.name, credentials.user or "")
     return subject.wrong(
         f"{told}, and there is neither a password nor a way to renew it: {command}"
     )
@@ -134,6 +141,8 @@ async def _tried(
 ) -> Finding:
     """Raises Unauthorized."""
     adapter = platforms.adapter(tenant.platform)(tenant.options)
+    if not isinstance(adapter, Platform):
+        return subject.ok("its token is kept; it was not tried")
     # An adapter's discovery is a generator: closed, it asks no more.
     found = cast("AsyncGenerator[Discovered]", adapter.discover(api, credentials))
     try:

@@ -30,6 +30,12 @@ class Adapter(base.Platform):
     def own_client(self) -> bool:
         return self._options.admin_client_id is not None
 
+    def token_url(self, credentials: Credentials) -> str:
+        """The user's at the API's host, the admin client's at its realm."""
+        if credentials.user is None:
+            return self._options.admin_token_url
+        return self._options.user_token_url
+
     async def login(
         self, exchange: base.Exchange, credentials: Credentials, now: datetime
     ) -> Token:

@@ -4,38 +4,25 @@ Statuses moved between versions of the identity server behind it, so a refusal i
 docs/platforms/mydevices.md.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from pydantic import SecretStr
 
-from harvester.errors import (
-    CredentialRefused,
-    Malformed,
-    PlatformError,
-    RenewalRefused,
-    RequestRefused,
-)
+from harvester.errors import PlatformError, RenewalRefused, RequestRefused
 from harvester.model import Credentials, Token
 from harvester.platforms.base import Exchange
+from harvester.platforms.base.tokens import (
+    Verdict,
+    client_refused,
+    code_of,
+    not_its_words,
+    read,
+    reason_of,
+    refused,
+    spent,
+)
 from harvester.platforms.mydevices.options import MyDevicesOptions
-
-LONGEST_LIFE = timedelta(days=3650)
-"""A longer life of a token is no information."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a refusal with these words means; `error` is the OAuth code, any where it is empty."""
-
-    reason: str
-    error: str = ""
-    says: str = ""
-
-    def fits(self, error: str, words: str) -> bool:
-        return self.error in ("", error) and self.says in words
-
 
 SPENT = (
     Verdict(reason="refresh_expired", says="token is not active"),
@@ -61,6 +48,10 @@ REFUSED = (
     Verdict(reason="account_disabled", says="user disabled"),
     Verdict(reason="account_not_set_up", says="not fully set up"),
     Verdict(reason="bad_credentials", says="invalid user credentials"),
+)
+"""The user is refused, and will be until something changes."""
+
+CLIENT = (
     Verdict(reason="client_rejected", error="invalid_client"),
     Verdict(reason="client_rejected", error="unauthorized_client"),
     Verdict(reason="client_rejected", error="invalid_request"),
@@ -77,9 +68,9 @@ REFUSED = (
     Verdict(reason="client_rejected", says="realm not enabled"),
     Verdict(reason="client_rejected", says="realm does not exist"),
 )
-"""The user or the client is refused, and will be until something changes."""
+"""The tenant's client is refused, whoever logs in through it."""
 
-REASONS = tuple(sorted({verdict.reason for verdict in (*SPENT, *REFUSED)}))
+REASONS = tuple(sorted({verdict.reason for verdict in (*SPENT, *REFUSED, *CLIENT)}))
 
 
 async def of_user(
@@ -139,78 +130,31 @@ def _client(client_id: str, secret: SecretStr | None) -> dict[str, str]:
     return {"client_id": client_id, "client_secret": secret.get_secret_value()}
 
 
-def read(answer: object, now: datetime, before: Token | None = None) -> Token:
-    """A token answer; what it leaves out of a refresh token is as it was `before`.
-
-    Raises Malformed where it holds no access token.
-    """
-    said = answer if isinstance(answer, dict) else {}
-    access = said.get("access_token")
-    if not (isinstance(access, str) and access):
-        raise Malformed("the answer to a token request holds no access token")
-    ends = _end(said.get("expires_in"), now)
-    refresh = said.get("refresh_token")
-    if isinstance(refresh, str) and refresh:
-        return Token(access, ends, refresh, _end(said.get("refresh_expires_in"), now))
-    return replace(before or Token(access), access_token=access, expires_at=ends)
-
-
-def _end(lifetime: object, now: datetime) -> datetime | None:
-    """The end of a life of so many seconds; None, unknown, for 0 (offline tokens) and nonsense."""
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float | str):
-        return None
-    try:
-        seconds = float(lifetime)
-    except (ValueError, OverflowError):
-        return None
-    known = 0 < seconds <= LONGEST_LIFE.total_seconds()
-    return now + timedelta(seconds=seconds) if known else None
-
-
 def _login_refused(refusal: RequestRefused, otherwise: str = "bad_credentials") -> PlatformError:
-    error, words = _said(refusal)
-    reason = _reason(REFUSED, error, words)
-    if reason is None and _is_of_the_credential(refusal, error):
-        reason = otherwise
-    if reason is None:
-        return _not_its_words(refusal)
-    return CredentialRefused(f"login refused with {refusal.status}: {reason}", reason)
+    if reason := reason_of(REFUSED, refusal):
+        return refused(refusal, reason)
+    if reason := reason_of(CLIENT, refusal):
+        return client_refused(refusal, reason)
+    if not _is_of_the_credential(refusal):
+        return not_its_words(refusal)
+    if otherwise == "client_rejected":
+        return client_refused(refusal, otherwise)
+    return refused(refusal, otherwise)
 
 
 def _renewal_refused(refusal: RequestRefused) -> PlatformError:
-    error, words = _said(refusal)
-    spent = _reason(SPENT, error, words)
-    definite = _reason(REFUSED, error, words)
-    if definite and not spent:
-        message = f"renewal refused with {refusal.status}: {definite}"
-        return CredentialRefused(message, definite)
-    if not spent and not _is_of_the_credential(refusal, error):
-        return _not_its_words(refusal)
-    reason = spent or RenewalRefused.reason
-    return RenewalRefused(f"renewal refused with {refusal.status}: {reason}", reason)
+    if reason := reason_of(SPENT, refusal):
+        return spent(refusal, reason)
+    if reason := reason_of(REFUSED, refusal):
+        return refused(refusal, reason, "renewal")
+    if reason := reason_of(CLIENT, refusal):
+        return client_refused(refusal, reason)
+    if not _is_of_the_credential(refusal):
+        return not_its_words(refusal)
+    return spent(refusal, RenewalRefused.reason)
 
 
-def _is_of_the_credential(refusal: RequestRefused, error: str) -> bool:
+def _is_of_the_credential(refusal: RequestRefused) -> bool:
     """Whether new words are about it. Of a throttle's or a firewall's 4xx that would be wrong: a
     good account would be tried no more."""
-    return error == "invalid_grant" or refusal.status == 401
-
-
-def _not_its_words(refusal: RequestRefused) -> Malformed:
-    """A proxy or a firewall spoke: that says nothing of the credential."""
-    return Malformed(f"{refusal}, and not in the words of a token endpoint")
-
-
-def _said(refusal: RequestRefused) -> tuple[str, str]:
-    """The OAuth code and all words, small: of the identity server's body or the gateway's own.
-
-    They are compared and never shown: a gateway may quote what was sent to it.
-    """
-    body = refusal.body if isinstance(refusal.body, dict) else {}
-    parts = [body.get(key) for key in ("error", "error_description", "message")]
-    words = [part.casefold() if isinstance(part, str) else "" for part in parts]
-    return words[0], " ".join(words).strip()
-
-
-def _reason(verdicts: Iterable[Verdict], error: str, words: str) -> str | None:
-    return next((verdict.reason for verdict in verdicts if verdict.fits(error, words)), None)
+    return code_of(refusal) == "invalid_grant" or refusal.status == 401

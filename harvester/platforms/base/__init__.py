@@ -1,6 +1,6 @@
 """What an adapter is: the one thing that differs from platform to platform.
 
-A new platform is one file beside this one with a class `Adapter(Platform)`, and its fake in
+A new platform is one file beside this folder with a class `Adapter(Platform)`, and its fake in
 `simulator/` (see `simulator/fakes.py`): the contract tests find both. `docs/platforms/NAME.md`
 says what it relies on and how firmly that is known.
 """
@@ -19,14 +19,20 @@ Params = Mapping[str, str | int]
 
 
 class Exchange(Protocol):
-    """One HTTP exchange without a token, as `client` offers it. Used for logins only."""
+    """One HTTP exchange that is no read, as `client` offers it. Used for token calls only."""
 
     async def post_once(
-        self, url: str, *, form: Params | None = None, json: object = None
+        self,
+        url: str,
+        *,
+        form: Params | None = None,
+        json: object = None,
+        bearer: str | None = None,
     ) -> object:
-        """Send once, never again by itself; the decoded JSON answer.
+        """Send once, never again by itself; the decoded JSON answer, None for an empty 2xx one.
 
-        Raises RequestRefused (4xx with `status` and decoded `body`), TransientError, Malformed.
+        `bearer` is for the few token calls that are made with a token; no other sends one. Raises
+        RequestRefused (4xx with `status` and decoded `body`), TransientError, Malformed.
         """
         ...
 
@@ -62,10 +68,67 @@ class Options(BaseModel):
     base_url: str
 
 
-class Platform(ABC):
-    """A platform as seen by one tenant."""
+class Access(ABC):
+    """How one tenant's accounts get into a platform: all its grants, and what refusals mean.
+
+    An adapter that is only this keeps tokens alive, and nothing is read through it.
+    """
 
     Options: ClassVar[type[Options]]
+    token_reasons: ClassVar[tuple[str, ...]] = ()
+    """The reasons of refused logins and renewals, beside `metrics.TOKEN_REASONS`."""
+    takes: ClassVar[frozenset[str]] = frozenset({"password"})
+    """What an account may be configured with: password, refresh_token, access_token."""
+    reuses_refresh_tokens: ClassVar[bool] = False
+    """Whether a refresh token is good for any number of calls, also at once. If it may not be, it
+    is spent by one call."""
+    login_lasts: ClassVar[timedelta | None] = None
+    """How old a login may be where a newer one sees more; None where it makes no difference."""
+
+    @abstractmethod
+    def __init__(self, options: BaseModel) -> None:
+        """`options` are of this adapter's own `Options`."""
+
+    @property
+    def own_client(self) -> bool:
+        """Whether the tenant has a client of its own that finds users and devices."""
+        return False
+
+    @abstractmethod
+    def token_url(self, credentials: Credentials) -> str:
+        """Where the token calls of these credentials go; it is asked whether it answers at all."""
+
+    def grant(self, credentials: Credentials) -> str:
+        """What `login` does, one of `metrics.GRANTS` but that of renewals."""
+        return "password" if credentials.user is not None else "client_credentials"
+
+    @abstractmethod
+    async def login(self, exchange: Exchange, credentials: Credentials, now: datetime) -> Token:
+        """A new token from the credentials; `now` is the instant before the call.
+
+        Raises CredentialRefused (definite), ClientRefused (of the whole tenant), TransientError,
+        Malformed.
+        """
+
+    async def renew(self, exchange: Exchange, token: Token, now: datetime) -> Token:
+        """A new token from the refresh token. Platforms without refresh tokens keep this one.
+
+        Raises RenewalRefused (log in again), CredentialRefused (definite), ClientRefused,
+        TransientError, Malformed.
+        """
+        raise RenewalRefused("this platform has no refresh tokens")
+
+    async def revoke(self, exchange: Exchange, credentials: Credentials, token: Token) -> bool:
+        """End the token at the platform, as far as it can be; whether that was done.
+
+        Raises PlatformError.
+        """
+        return False
+
+
+class Platform(Access):
+    """A platform as seen by one tenant: its way in, its devices and what they measured."""
+
     looks: ClassVar[tuple[timedelta, ...]] = (
         timedelta(hours=1),
         timedelta(hours=6),
@@ -76,31 +139,6 @@ class Platform(ABC):
     """The longest span asked for at once."""
     axis_is_instant: ClassVar[bool] = True
     """Whether a feed is filtered by the readings' own instants."""
-    token_reasons: ClassVar[tuple[str, ...]] = ()
-    """The reasons of refused logins and renewals, beside `metrics.TOKEN_REASONS`."""
-
-    @abstractmethod
-    def __init__(self, options: BaseModel) -> None:
-        """`options` are of this adapter's own `Options`."""
-
-    @abstractmethod
-    async def login(self, exchange: Exchange, credentials: Credentials, now: datetime) -> Token:
-        """A new token from the credentials; `now` is the instant before the call.
-
-        Raises CredentialRefused (definite), TransientError, Malformed.
-        """
-
-    async def renew(self, exchange: Exchange, token: Token, now: datetime) -> Token:
-        """A new token from the refresh token. Platforms without refresh tokens keep this one.
-
-        Raises RenewalRefused (log in again), CredentialRefused (definite), TransientError.
-        """
-        raise RenewalRefused("this platform has no refresh tokens")
-
-    @property
-    def own_client(self) -> bool:
-        """Whether the tenant has a client of its own that finds users and devices."""
-        return False
 
     @abstractmethod
     def discover(self, api: Api, credentials: Credentials) -> AsyncIterator[Discovered]:

@@ -1,0 +1,151 @@
+"""The accounts of one tenant: their tokens, kept alive also while no job asks for any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from contextlib import suppress
+from datetime import datetime
+
+from prometheus_client import Gauge
+from pydantic import SecretStr
+
+from harvester import auth, metrics
+from harvester.auth import Account, AccountApi, Keeper, Shared
+from harvester.client import Client
+from harvester.config import Tenant
+from harvester.errors import PlatformError
+from harvester.harvest import Seat
+from harvester.model import Credentials
+from harvester.platforms.base import Access
+from harvester.service.house import House
+from harvester.store import catalog
+from harvester.store.leases import Lease
+
+_MEASURED = (
+    metrics.ACCESS_REMAINING,
+    metrics.REFRESH_REMAINING,
+    metrics.SESSION_REMAINING,
+    metrics.LOGINS_LEFT,
+)
+
+
+class Accounts:
+    """Seated once the tenant is held: then each has an id, and a keeper of its token."""
+
+    def __init__(self, house: House, settings: Tenant, adapter: Access, client: Client) -> None:
+        self._house = house
+        self._settings = settings
+        self._adapter = adapter
+        self._client = client
+        self._users, self._own = Shared(), Shared()
+        self._turn = asyncio.Lock()
+        self._keepers: list[Keeper] = []
+        self.seats: dict[int, Seat] = {}
+
+    async def seat(self, lease: Lease) -> None:
+        """Make the accounts known to the database, once. Raises Fenced, StoreUnavailable."""
+        async with self._turn:
+            if self._keepers:
+                return
+            people = credentials_of(self._settings, self._adapter)
+            ids = await catalog.accounts(self._house.pool, lease, [each.user for each in people])
+            self.seats = {ids[each.user]: self._seat(ids[each.user], each) for each in people}
+
+    async def keep(self, *, in_use: bool) -> None:
+        """Renew side by side what would die before a job asks for it; all, where none ever does.
+
+        What a platform refuses is told by its keeper. Raises StoreUnavailable.
+        """
+        kept = [_kept(keeper.keep() if in_use else keeper.token()) for keeper in self._keepers]
+        for result in await asyncio.gather(*kept, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    def try_again(self) -> None:
+        """A person wants all that was refused tried once more."""
+        for keeper in self._keepers:
+            keeper.try_again()
+
+    def measure(self, now: datetime) -> None:
+        """How long the tokens last, and how often the passwords may still be refused.
+
+        What is not known has no series.
+        """
+        of = self._settings.name, self._settings.platform
+        held = [keeper.held for keeper in self._keepers if keeper.held]
+        access = [each.token.expires_at for each in held]
+        refresh = [each.refresh_ends_at for each in held if each.token.refresh_token]
+        sessions = [keeper.session_ends_at for keeper in self._keepers]
+        _set(metrics.ACCESS_REMAINING, of, access, now)
+        _set(metrics.REFRESH_REMAINING, of, refresh, now)
+        _set(metrics.SESSION_REMAINING, of, sessions, now)
+        left = [keeper.tries_left for keeper in self._keepers]
+        if left:
+            metrics.LOGINS_LEFT.labels(*of).set(min(left))
+
+    def unmeasure(self) -> None:
+        """Another instance renews the tokens: of those that are held here nothing more is true."""
+        for gauge in _MEASURED:
+            gauge.remove(self._settings.name, self._settings.platform)
+
+    def leave(self) -> None:
+        """Count them no more."""
+        for keeper in self._keepers:
+            keeper.leave()
+
+    def _seat(self, account_id: int, credentials: Credentials) -> Seat:
+        house, settings = self._house, self._settings
+        account = Account(
+            account_id=account_id,
+            tenant=settings.name,
+            platform=settings.platform,
+            credentials=credentials,
+            deployment=house.deployment,
+            owner=house.owner,
+            digest=auth.digest(settings.options, credentials),
+        )
+        shared = self._own if credentials.user is None else self._users
+        keeper = Keeper(
+            account,
+            self._adapter,
+            self._client,
+            house.pool,
+            house.keys,
+            house.clock,
+            shared,
+            house.spills,
+        )
+        self._keepers.append(keeper)
+        return Seat(account_id, credentials, AccountApi(keeper, self._client))
+
+
+async def _kept(asked: Awaitable[object]) -> None:
+    with suppress(PlatformError):
+        await asked
+
+
+def _set(gauge: Gauge, of: tuple[str, str], ends: Iterable[datetime | None], now: datetime) -> None:
+    known = [end for end in ends if end is not None]
+    if known:
+        gauge.labels(*of).set((min(known) - now).total_seconds())
+    else:
+        gauge.remove(*of)
+
+
+def credentials_of(settings: Tenant, adapter: Access) -> list[Credentials]:
+    """The users as configured, then the tenant's own client where it has one."""
+    users = [
+        Credentials(
+            each.user,
+            _revealed(each.password),
+            refresh_token=_revealed(each.refresh_token),
+            access_token=_revealed(each.access_token),
+        )
+        for each in settings.accounts
+    ]
+    return users + ([Credentials(None)] if adapter.own_client else [])
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,114 @@
+"""One account of a platform, its real keeper, and one read that tells whether a token is good."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from exchanged import bears
+from fix_platforms import Stage, login
+from prometheus_client import REGISTRY
+
+from harvester import auth, metrics
+from harvester.auth import AccountApi
+from harvester.errors import Unauthorized
+from harvester.model import Credentials, Token
+from harvester.platforms.base import Access, Api, Params, Platform
+
+OWN = Credentials(None)
+STOPPED = ("quarantined", "needs_login")
+
+
+class Protected(NamedTuple):
+    """Paths that a token of the right kind is needed for, and nothing beside."""
+
+    user: str
+    client: str
+
+
+PROTECTED: Mapping[str, Protected] = {
+    "coiote": Protected("/api/coiotedm/v3/devices", "/api/coiotedm/v3/devices"),
+    "devicehive": Protected("/api/rest/device", ""),
+    "usergrid": Protected("/acme/plant7/users/me", "/acme/plant7"),
+}
+"""Of the platforms that nothing is read from yet; of the others discovery is such a read."""
+
+OTHER_OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "coiote": {
+        **dict.fromkeys(("realm", "client_id", "client_secret")),
+        "token_exchange_url": "http://127.0.0.1/token",
+        "token_exchange_form": {"grant_type": "exchange"},
+    },
+}
+"""Of platforms that a tenant gets into in ways that exclude each other."""
+
+
+def adapters(stage: Stage) -> list[Access]:
+    """The stage's, and one for the other way, without anybody to talk to."""
+    kind, told = type(stage.adapter), stage.options.model_dump()
+    ways = (told, {**told, **OTHER_OPTIONS.get(stage.platform, {})})
+    return [kind(kind.Options.model_validate(way)) for way in ways]
+
+
+async def read(stage: Stage, api: Api, credentials: Credentials) -> object:
+    """One protected read. Raises what `api` raises."""
+    if isinstance(stage.adapter, Platform):
+        return await anext(aiter(stage.adapter.discover(api, credentials)))
+    paths = PROTECTED[stage.platform]
+    return await api.get(paths.client if credentials.user is None else paths.user)
+
+
+async def serves(stage: Stage, token: Token, credentials: Credentials | None = None) -> bool:
+    """Whether the platform takes a token for what it protects; Ana's, unless it is another's."""
+
+    class Bearing:
+        async def get(self, path: str, params: Params | None = None) -> object:
+            return await stage.client.get(path, params, bears(token.access_token))
+
+    try:
+        return await read(stage, Bearing(), credentials or login(stage.ana)) is not None
+    except Unauthorized:
+        return False
+
+
+async def log_in(stage: Stage, credentials: Credentials | None = None) -> Token:
+    """The adapter's alone: nothing is kept."""
+    given = credentials or login(stage.ana)
+    return await stage.adapter.login(stage.client, given, stage.clock.now())
+
+
+async def renew(stage: Stage, token: Token) -> Token:
+    return await stage.adapter.renew(stage.client, token, stage.clock.now())
+
+
+async def goes_on(stage: Stage, api: AccountApi, credentials: Credentials | None = None) -> bool:
+    return await read(stage, api, credentials or login(stage.ana)) is not None
+
+
+def people(stage: Stage) -> list[Credentials]:
+    """Ana, and the tenant's own client where there is one."""
+    return [login(stage.ana), *([OWN] if stage.adapter.own_client else [])]
+
+
+async def standing(stage: Stage, user: str | None) -> tuple[str, str | None]:
+    """The state of an account and the reason of it, as the database has them."""
+    row = await stage.pool.fetchrow(
+        "select state, reason from vault.credential where account_id = $1",
+        await stage.account(user),
+    )
+    assert row
+    return row["state"], row["reason"]
+
+
+def known_reasons(adapter: Access) -> set[str]:
+    """All that an account may be without a token for."""
+    return {*adapter.token_reasons, *auth.REASONS, *metrics.TOKEN_REASONS}
+
+
+def counted(name: str, stage: Stage, **labels: str) -> float:
+    """The sum of a counter's series of a platform, since the tests began."""
+    labels |= {"platform": stage.platform}
+    return sum(
+        sample.value
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if sample.name == f"harvester_{name}_total" and labels.items() <= sample.labels.items()
+    )

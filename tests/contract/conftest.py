@@ -1,0 +1,46 @@
+"""Stages for the platforms that a module names in `PLATFORMS`: a platform's file is enough to be
+tested here, and fails here without a fake."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from fix_platforms import Stage, staged
+
+from harvester.simulator import fakes
+
+if TYPE_CHECKING:
+    from harvester.store.pool import Pool
+
+
+def quirks(platforms: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    for name in platforms:
+        try:
+            yield from ((name, quirk) for quirk in fakes.simulated(name).QUIRKS)
+        except LookupError:
+            yield name, None  # so that a test tells
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    platforms = metafunc.module.PLATFORMS
+    if "stage" in metafunc.fixturenames:
+        metafunc.parametrize("stage", platforms, indirect=True)
+    if "quirky" in metafunc.fixturenames:
+        ways = list(quirks(platforms))
+        names = [" ".join(filter(None, way)) for way in ways]
+        metafunc.parametrize("quirky", ways, ids=names, indirect=True)
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
+    """Each platform, as its documents say."""
+    async with staged(request.param, pool) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def quirky(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
+    """Each platform in each of its ways."""
+    name, quirk = request.param
+    async with staged(name, pool, quirk=quirk) as stage:
+        yield stage

@@ -1,0 +1,113 @@
+"""Tokens of tenants at work: kept alive without a job, and tried again when a person says so."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fix_platforms import NOW
+from fix_postgres import Database
+from fix_simulator import stored_in
+from fix_tenants import ACME, Shop, series
+
+from harvester import config, service
+from harvester.auth.life import MOST_TRIES
+from harvester.service.tenants import Tenants
+from harvester.simulator import devicehive
+from harvester.simulator.clock import HandClock
+from harvester.simulator.configured import Served, configure
+from harvester.simulator.world import World
+
+TOKENS = "acme tokens"
+HOUR = timedelta(hours=1)
+
+
+async def states(shop: Shop) -> dict[str, int]:
+    rows = await shop.house.pool.fetch(
+        "select state, count(*) from harvester.accounts where tenant = 'acme' group by state"
+    )
+    return {row["state"]: row["count"] for row in rows}
+
+
+@pytest.fixture
+async def acme(shop: Shop) -> Shop:
+    """One tenant, whose accounts are logged in; nothing was read."""
+    await shop.tenants.begin(shop.settings.tenants[0])
+    await shop.tenants.scheduler.tick(TOKENS)
+    return shop
+
+
+async def test_a_refresh_token_is_renewed_though_no_job_is_due(acme: Shop) -> None:
+    logins = acme.fake.token_calls["password"]
+    assert logins == len(acme.settings.tenants[0].accounts)
+    for _ in range(10):
+        acme.clock.advance(12 * HOUR)
+        await acme.tenants.scheduler.tick(TOKENS)
+    assert acme.fake.token_calls["password"] == logins, "48 hours would have been over"
+    assert acme.fake.token_calls["refresh_token"] == 5 * logins
+    assert acme.fake.violations == []
+
+
+async def test_the_metrics_tell_how_long_the_tokens_last(acme: Shop) -> None:
+    [tenant] = acme.tenants
+    acme.clock.advance(HOUR)
+    tenant.measure()
+    told = series("acme")
+    of = '{platform="mydevices",tenant="acme"}'
+    assert told[f"harvester_access_token_remaining_seconds{of}"] == 23 * 3600
+    assert told[f"harvester_refresh_token_remaining_seconds{of}"] == 47 * 3600
+    assert told[f"harvester_password_logins_left{of}"] == MOST_TRIES
+    assert f"harvester_session_remaining_seconds{of}" not in told, "nothing ends for good"
+
+
+async def test_a_reload_tries_again_what_was_refused(acme: Shop) -> None:
+    users = [each.user for each in acme.settings.tenants[0].accounts]
+    acme.fake.tokens.disabled.update(users)
+    acme.clock.advance(25 * HOUR)
+    await acme.tenants.scheduler.tick(TOKENS)
+    assert (await states(acme))["quarantined"] == len(users)
+    acme.fake.tokens.disabled.clear()
+    calls = acme.fake.token_calls.total()
+    acme.clock.advance(HOUR)
+    await acme.tenants.scheduler.tick(TOKENS)
+    assert acme.fake.token_calls.total() == calls, "nobody asked for it"
+    assert await acme.reload(acme.settings).now()
+    await acme.tenants.scheduler.tick(TOKENS)
+    assert "quarantined" not in await states(acme)
+
+
+async def test_a_job_and_the_keeping_of_tokens_share_one_lease(shop: Shop) -> None:
+    await shop.tenants.begin(shop.settings.tenants[0])
+    scheduler = shop.tenants.scheduler
+    await asyncio.gather(scheduler.tick(TOKENS), scheduler.tick(ACME))
+    runs = series("acme", "job_runs")
+    assert {key: count for key, count in runs.items() if count and "readings" in key} == {
+        'harvester_job_runs_total{outcome="done",stream="readings",tenant="acme"}': 1
+    }
+
+
+async def test_of_a_platform_that_is_not_read_yet_the_tokens_are_kept_alive(
+    database: Database, tmp_path: Path
+) -> None:
+    clock = HandClock(NOW)
+    world = World("tokens", clock, NOW - HOUR, things=1)
+    async with devicehive.serve(world) as fake:
+        served = [Served("devicehive", world, fake.url)]
+        head = stored_in(database, tmp_path)
+        path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
+        settings = await asyncio.to_thread(config.load, path)
+        async with service.opened(settings, clock, "test") as house:
+            tenants = Tenants(house)
+            await tenants.begin(settings.tenants[0])
+            for _ in range(48):
+                await tenants.scheduler.tick(TOKENS)
+                clock.advance(HOUR / 2)
+            assert await house.pool.fetchval(
+                "select count(*) from harvester.accounts where state = 'active'"
+            ) == len(settings.tenants[0].accounts)
+            await tenants.scheduler.tick(ACME)
+            await tenants.drain()
+        assert fake.token_calls["refresh_token"] > 40
+        assert fake.violations == []
