@@ -196,9 +196,13 @@ class ClientRefused(CredentialRefused):
 
 
 class RenewalRefused(TokenError):
-    """The refresh token is spent, expired or revoked; the password may still do."""
+    """The refresh token is spent, expired or revoked; the password may still do.
+
+    `is_sure` is False where a proxy may have said it: then the token may serve all the same.
+    """
 
     reason = "refresh_expired"
+    is_sure = True
 
 
 class SealBroken(HarvesterError):

@@ -103,8 +103,12 @@ class Stage:
         adapter: Access | None = None,
         pool: Pool | None = None,
         clock: Clock | None = None,
+        folder: str | None = None,
     ) -> Keeper:
-        """A new one, as after a restart: of Ana, unless `credentials` are another's."""
+        """A new one, as after a restart: of Ana, unless `credentials` are another's.
+
+        Each `owner` has a state directory of its own, unless a `folder` is named.
+        """
         account = await self.account_of(
             credentials or login(self.ana), owner=owner, deployment=deployment
         )
@@ -116,7 +120,7 @@ class Stage:
             keys or self.keys,
             clock or self.clock,
             shared or Shared(),
-            self.spills / owner,
+            self.spills / (folder or owner),
         )
 
     async def account_of(

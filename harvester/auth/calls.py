@@ -28,6 +28,9 @@ async def to_its_end(asked: Coroutine[None, None, _T]) -> _T:
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:
-        with suppress(Exception):
-            await call
+        while not call.done():
+            with suppress(asyncio.CancelledError):  # of two ends at once: a reload and a stop
+                await asyncio.wait([call])
+        if not call.cancelled():
+            call.exception()  # what it raised is kept in the account's row
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, SecretStr
@@ -42,7 +42,7 @@ class Account:
     credentials: Credentials
     deployment: str
     owner: str
-    digest: str = ""
+    digest: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -141,12 +141,14 @@ class Trouble:
         goes_on = last is not None and now < last.since + last.lasts + LONGEST_BACKOFF
         pause = min(last.pause * 2, LONGEST_BACKOFF) if last and goes_on else FIRST_BACKOFF
         asked = error.retry_after if isinstance(error, Throttled) else None
+        error.__cause__ = error.__context__ = None  # the answer, and the frames that read it
         jittered = pause * random.uniform(0.8, 1)  # noqa: S311
         return cls(error, pause, now, max(jittered, min(asked or jittered, MOST_PATIENCE)))
 
     @classmethod
     def stopped(cls, error: PlatformError, now: datetime) -> Trouble:
         """Nothing is tried; now and then it is looked whether something changed."""
+        error.__cause__ = error.__context__ = None
         return cls(error, LONGEST_BACKOFF, now, LOOK_EVERY)
 
     def is_over(self, now: datetime) -> bool:

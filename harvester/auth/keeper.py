@@ -13,6 +13,7 @@ from harvester.auth.calls import Calls, to_its_end
 from harvester.auth.held import Account, Held, Trouble
 from harvester.auth.life import ANSWER_LOST, QUARANTINED, RENEWAL, tries_left
 from harvester.auth.outlook import Outlook
+from harvester.auth.record import Record
 from harvester.auth.renewal import Renewals
 from harvester.auth.sealed import SEAL_BROKEN, Keys, Vault
 from harvester.auth.shared import Shared
@@ -48,15 +49,17 @@ class Keeper:
         self._clock = clock
         self._shared = shared
         failures = Failures(structlog.stdlib.get_logger(__name__))
+        telling = Telling(account, clock, failures)
         self._renewals = Renewals(
             account=account,
             adapter=adapter,
             calls=calls,
-            vault=Vault(account, pool, keys),
-            spill=Spill(spills, account, keys, failures),
+            record=Record(
+                Vault(account, pool, keys), Spill(spills, account, keys, failures), telling
+            ),
             shared=shared,
             clock=clock,
-            telling=Telling(account, clock, failures),
+            telling=telling,
         )
         self._lock = asyncio.Lock()
         self._held: Held | None = None
@@ -77,14 +80,14 @@ class Keeper:
         renewals = self._renewals
         if self._held is None:
             return None
-        logs_in = renewals.has_password and renewals.life.refused is None
+        logs_in = renewals.has_password and renewals.record.life.refused is None
         reusable = renewals.adapter.reuses_refresh_tokens
         return Outlook.of(self._held, logs_in=logs_in, reusable=reusable).session_ends_at
 
     @property
     def tries_left(self) -> int:
         """Logins that may still be refused before the secrets are tried no more."""
-        return tries_left(self._renewals.life)
+        return tries_left(self._renewals.record.life)
 
     def leave(self) -> None:
         """Give up the account's place in `harvester_accounts`: call it before `metrics.forget`."""
@@ -127,7 +130,7 @@ class Keeper:
         now, last = self._clock.now(), self._distrusted
         if last is None or last.is_over(now):
             self._distrusted = Trouble.after(last, error, now)
-            self._renewals.telling.count(self._renewals.life.asked_grant or RENEWAL, error)
+            self._renewals.telling.count(self._renewals.record.life.asked_grant or RENEWAL, error)
         return error
 
     async def keep(self) -> None:
@@ -135,20 +138,23 @@ class Keeper:
         held, now = self._held, self._clock.now()
         if held is None:
             await self.token()
-        elif self._renewals.is_unsettled:
-            await self._settle()
+        elif self._renewals.record.is_unsettled:
+            await self.settle()
         elif held.fades(now) or self._renewals.wants_login(held):
             await self._next(held.token)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
+        """Bring a token that waits for the database there. Raises TokenError, StoreUnavailable."""
         async with self._lock:
-            await to_its_end(self._renewals.settle())
+            if self._renewals.record.is_unsettled:
+                await to_its_end(self._renewals.settle())
 
     async def _next(self, used: Token | None) -> Token:
+        found = self._held
         async with self._lock:
-            now = self._clock.now()
-            if self._held and self._held.token is not used and not self._held.due(now):
-                return self._held.token  # renewed while we waited
+            now, held = self._clock.now(), self._held
+            if held and held.token is not used and (held is not found or not held.due(now)):
+                return held.token  # renewed while we waited, however short its life is
             if self._trouble:
                 self._trouble.check(now)
             return await to_its_end(self._renew(used))
@@ -165,8 +171,10 @@ class Keeper:
         return self._held.token
 
     def _failed(self, error: PlatformError, now: datetime) -> None:
-        life, telling = self._renewals.life, self._renewals.telling
-        if life.is_stopped or isinstance(error, ClientRefused):
+        life, telling = self._renewals.record.life, self._renewals.telling
+        if life.is_stopped and self._trouble and isinstance(self._trouble.error, ClientRefused):
+            error = self._trouble.error  # as it was told
+        if isinstance(error, ClientRefused) or (life.is_stopped and isinstance(error, TokenError)):
             self._trouble = Trouble.stopped(error, now)
             self._asked = False
             self._standing.become(life.state if life.is_stopped else QUARANTINED)

@@ -6,7 +6,7 @@ tried with secrets that were refused only now and then, and never more often tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from harvester.errors import (
@@ -32,6 +32,8 @@ LOGGED_OUT = "logged_out"
 
 MOST_TRIES = 5
 """Logins that gave no token; the strictest platform that we know locks an account at ten."""
+MOST_ASKED = 8
+"""So many where a person asks for each: programs that reload by themselves must not lock it."""
 TRY_AGAIN = timedelta(hours=1)
 """After so many of them whose outcome is not known: crashes, not refusals."""
 PROBE_EVERY = timedelta(hours=12)
@@ -51,7 +53,7 @@ class Life:
     spent: str | None = None
     tries: int = 0
     refused: str | None = None
-    judged: str | None = None
+    judged: str | None = field(default=None, repr=False)
 
     @property
     def is_stopped(self) -> bool:
@@ -89,27 +91,27 @@ class Life:
         """The call of this intent gave none; `before` is what stood before the intent."""
         known = replace(before, asked_grant=self.asked_grant, asked_at=self.asked_at)
         if self.asked_grant == RENEWAL:
-            return self._renewal_failed(known, error, means, now)
+            return self._renewal_failed(known, before, error, means, now)
         if is_lost(error):
             return replace(known, tries=self.tries)  # it may have been refused
         if not isinstance(error, CredentialRefused | RenewalRefused):
-            return known  # the secret was not judged
-        known = replace(known, tries=self.tries, refused=error.reason, judged=means.digest)
-        if isinstance(error, ClientRefused):
+            return replace(known, asked_at=before.asked_at)  # the secret was not judged
+        known = replace(known, refused=error.reason, judged=means.digest)
+        if isinstance(error, ClientRefused):  # no user's secret was judged: no lock comes nearer
             return known._become(QUARANTINED, error.reason, now)
-        return known
+        return replace(known, tries=self.tries)
 
     def _renewal_failed(
-        self, known: Life, error: PlatformError, means: Means, now: datetime
+        self, known: Life, before: Life, error: PlatformError, means: Means, now: datetime
     ) -> Life:
-        if isinstance(error, RenewalRefused):
+        if isinstance(error, RenewalRefused) and error.is_sure:
             return replace(known, doubt=0, spent=error.reason, judged=means.digest)
         if isinstance(error, CredentialRefused):
             stopped = replace(known, judged=means.digest)
             return stopped._become(QUARANTINED, error.reason, now)
         if is_lost(error) and not means.reusable:
             return replace(known, doubt=self.doubt)._become(ANSWER_LOST, None, now)
-        return known
+        return replace(known, asked_at=before.asked_at)
 
     def stopped(self, means: Means, now: datetime) -> Life:
         """No way is left: left alone after a refusal, or a person has to log in."""
@@ -148,7 +150,7 @@ class Means:
     has_refresh: bool
     has_login: bool
     reusable: bool
-    digest: str
+    digest: str = field(repr=False)
     login_grant: str
     login_first: bool = False
     has_ended: bool = False
@@ -164,7 +166,8 @@ def ways(life: Life, means: Means, now: datetime, *, asked: bool = False) -> lis
         return []
     renews = means.has_refresh and (means.reusable or life.doubt < 2)
     found = [RENEWAL] if renews and (life.spent is None or asked) else []
-    if not means.has_login or not (asked or _may_log_in(life, again, now)):
+    most = MOST_ASKED if asked else MOST_TRIES
+    if not means.has_login or not _may_log_in(life, most, again, now):
         return found
     if means.has_ended:
         return [means.login_grant]
@@ -172,10 +175,10 @@ def ways(life: Life, means: Means, now: datetime, *, asked: bool = False) -> lis
     return found[::-1] if means.login_first else found
 
 
-def _may_log_in(life: Life, again: bool, now: datetime) -> bool:
+def _may_log_in(life: Life, most: int, again: bool, now: datetime) -> bool:
     if life.refused is not None:
-        return life.tries < MOST_TRIES and again
-    return life.tries < MOST_TRIES or passed(life.asked_at, TRY_AGAIN, now)
+        return life.tries < most and again
+    return life.tries < most or passed(life.asked_at, TRY_AGAIN, now)
 
 
 def must_wait(life: Life, means: Means) -> bool:

@@ -48,6 +48,11 @@ class Shared:
         """It was not the client that a call failed for, if it failed."""
         self._fault, self._proven = None, True
 
+    def mended(self, account_id: int) -> None:
+        """Who met the fault has a token that it did not ask for: somebody logged in since."""
+        if self._fault is not None and self._fault[0] == account_id:
+            self._fault = None
+
     def retry(self) -> None:
         """Something was changed: whoever comes first may try."""
         self._fault = None

@@ -22,6 +22,8 @@ from harvester.logs import Failures
 from harvester.model import BEGINNING, Token
 from harvester.vault import Sealed
 
+UNREADABLE = "spill_unreadable"
+
 
 class Spill:
     """The file of one account."""
@@ -37,7 +39,7 @@ class Spill:
         """Whether it is durable now; told where it is not."""
         sealed = self._keys.seal(_told(held), self._context)
         content = {"key_id": sealed.key_id, "data": base64.b64encode(sealed.data).decode()}
-        return await self._done(_write, self.path, json.dumps(content).encode())
+        return await self._did("unwritable", _write, self.path, json.dumps(content).encode())
 
     async def read(self) -> Held | None:
         """What was spilled; None where nothing was, or nothing that is ours.
@@ -45,7 +47,11 @@ class Spill:
         Raises TokenError where its key is missing: it may be the newest token, and stays there.
         """
         content: list[bytes] = []
-        if not await self._done(_read, self.path, content) or not content:
+        if not await self._did("unreadable", _read, self.path, content):
+            raise TokenError(
+                f"{self.path} cannot be read: it may hold the newest token", UNREADABLE
+            )
+        if not content:
             return None
         try:
             said = json.loads(content[0])
@@ -53,19 +59,19 @@ class Spill:
             return _heard(await self._keys.open(sealed, self._context))
         except KeyMissing as error:
             raise TokenError(str(error), SEAL_BROKEN) from error
-        except (ValueError, KeyError, TypeError, SealBroken) as error:
-            self._failures.failing("spill file", type(error).__name__, file=self.path.name)
+        except (ValueError, KeyError, TypeError, SealBroken):
+            self._failures.failing("spill file content", "not_ours", file=self.path.name)
             return None
 
     async def erase(self) -> None:
         """What stays, because it cannot be, is of a generation that the database has."""
-        await self._done(_erase, self.path)
+        await self._did("not_erased", _erase, self.path)
 
-    async def _done(self, act: Callable[..., None], *args: object) -> bool:
+    async def _did(self, otherwise: str, act: Callable[..., None], *args: object) -> bool:
         try:
             await asyncio.to_thread(act, *args)
         except OSError as error:
-            self._failures.failing("spill file", act.__name__, error=error.strerror)
+            self._failures.failing("spill file", otherwise, error=error.strerror)
             return False
         self._failures.well("spill file")
         return True
@@ -110,7 +116,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read(path: Path, content: list[bytes]) -> None:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         content.append(path.read_bytes())
 
 

@@ -116,9 +116,10 @@ def login(
 
 
 def logout(tenant: _TenantName, user: _User, config_file: ConfigFile = DEFAULT_CONFIG) -> None:
-    """End an account's token at its platform, and forget it and the kept password.
+    """End an account's token, and forget it and the kept password.
 
-    Not every platform can end a token: it is told where one lives on until it ends by itself. A
+    It is ended at its platform too. Not every platform can do that: it is told where one lives on
+    until it ends by itself. A
     running daemon goes on with the token that it holds for as long.
 
     \b

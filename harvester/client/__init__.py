@@ -26,6 +26,7 @@ from harvester.errors import (
     AnswerLost,
     Forbidden,
     Malformed,
+    NoToken,
     PlatformError,
     RequestRefused,
     ServerFailed,
@@ -42,6 +43,7 @@ PATIENCE = timedelta(seconds=60)  # after its first try a read is repeated no la
 LONGEST_QUIET = timedelta(hours=1)  # a platform that asks for more is asked again after this
 
 _PIECE = 2**16
+_NOBODY_BEHIND = (502, 503, 504)
 _REFUSED_READS: Mapping[int, type[PlatformError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -81,12 +83,12 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._reads = sessions.for_reads()
-        self._posts = sessions.for_calls()
+        self._calls = sessions.for_calls()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._reads.close()
-        await self._posts.close()
+        await self._calls.close()
 
     async def get(self, url_or_path: str, params: Params | None, bearer: Bearer) -> object:
         """The decoded JSON answer; `url_or_path` comes percent-encoded.
@@ -128,15 +130,13 @@ class Client:
         return await self._exchange(bearing("POST", self._url(url, None), body, bearer))
 
     async def answers(self, url: str) -> bool:
-        """Whether whoever is at this URL says anything of its own: any status below 500."""
+        """Whether whoever is at this URL says anything, and not only a proxy before it."""
+        asked = self._calls.get(self._url(url, None), allow_redirects=False)
         try:
-            async with asyncio.timeout(sessions.CONNECT_SECONDS):  # a lease waits for its end
-                await self._exchange(Request("GET", self._url(url, None), {}))
-        except (TransientError, TooLarge, TimeoutError):
+            async with asyncio.timeout(sessions.CONNECT_SECONDS), asked as response:
+                return response.status not in _NOBODY_BEHIND
+        except (aiohttp.ClientError, OSError):
             return False
-        except PlatformError:
-            return True
-        return True
 
     def _url(self, url_or_path: str, params: Params | None) -> URL:
         absolute = url_or_path.startswith(("http://", "https://"))
@@ -183,7 +183,7 @@ class Client:
         metrics.REQUEST_DURATION.labels(*self._labels).observe(passed)
 
     async def _answered(self, request: Request) -> object:
-        session = self._reads if request.is_read else self._posts
+        session = self._reads if request.is_read else self._calls
         try:
             async with session.request(
                 request.method, request.url, allow_redirects=False, **request.options
@@ -217,7 +217,9 @@ class Client:
         async for piece in response.content.iter_chunked(_PIECE):
             body += piece
             if len(body) > self._largest_body:
-                raise TooLarge(f"{request}: more than {self._largest_body} bytes")
+                # What was granted in there is lost: a token call cannot ask for less.
+                kind = TooLarge if request.is_read else AnswerLost
+                raise kind(f"{request}: more than {self._largest_body} bytes")
         return body
 
     def _is_enough(self, began: datetime, state: RetryCallState) -> bool:
@@ -234,6 +236,8 @@ def _json(request: Request, response: aiohttp.ClientResponse, body: bytearray) -
     if response.status >= 300:
         raise RequestRefused(message, response.status, None if told is NO_JSON else told)
     if told is NO_JSON:
+        if not request.is_read and response.content_type.endswith("json"):
+            raise NoToken(f"{message} with JSON that cannot be read")  # granted, as its kind tells
         kind = response.headers.get("Content-Type", "no type")
         what = f"{printable(kind)}, not JSON" if body else "an empty body"
         raise Malformed(f"{message} with {what}", _excerpt(request, body))

@@ -62,6 +62,12 @@ class Accounts:
             if isinstance(result, BaseException):
                 raise result
 
+    async def settle(self) -> None:
+        """Save what waits for the database: it may be in memory only. Raises StoreUnavailable."""
+        for keeper in self._keepers:
+            with suppress(PlatformError):
+                await keeper.settle()
+
     def try_again(self) -> None:
         """A person wants all that was refused tried once more."""
         for keeper in self._keepers:

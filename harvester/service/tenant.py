@@ -129,6 +129,10 @@ class Working:
             return
         await self._accounts.keep(in_use=isinstance(self._adapter, Platform))
 
+    async def settle(self) -> None:
+        """Save the tokens that wait for the database. Raises StoreUnavailable."""
+        await self._accounts.settle()
+
     def try_again(self) -> None:
         """A person wants tried again what was refused."""
         self._accounts.try_again()

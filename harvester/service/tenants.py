@@ -23,7 +23,7 @@ FAREWELL = LONGEST_CALL + 10
 """Seconds that cancelled runs get to end. One that renews a token waits for the answer: without it
 the old refresh token may be spent, and nobody has the new one."""
 RELEASE = 5.0
-"""Seconds to give a lease back; after a minute it ends by itself."""
+"""Seconds to save what waits for the database, and to give a lease back, which ends by itself."""
 
 
 class Tenants:
@@ -91,6 +91,9 @@ class Tenants:
             self.scheduler.unplan(tenant.job, DRAIN),
             self.scheduler.unplan(tenant.tokens_job, DRAIN),
         )
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(RELEASE):
+                await tenant.settle()
 
     async def _release(self, name: str) -> None:
         tenant, _ = self._at_work[name]

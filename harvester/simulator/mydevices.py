@@ -108,7 +108,7 @@ class FakeMydevices:
 
     @web.middleware
     async def _befall(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        if not request.path.endswith("/token"):
+        if request.method != "POST" or not request.path.endswith("/token"):
             return await self.faults.answer(request, handler)
         params = await asked.params(request)
         self.token_calls[params.get("grant_type", "")] += 1

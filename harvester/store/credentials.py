@@ -47,7 +47,9 @@ returning 1
 """
 
 _CHECK = """
-select from harvester_data.account_lease where account_id = $1 and fence = $2 for key share
+select set_config(
+    'synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'local'), true)
+from harvester_data.account_lease where account_id = $1 and fence = $2 for key share
 """
 
 _KEEP = "update vault.credential set password_key_id = $2, password = $3 where account_id = $1"
@@ -57,7 +59,9 @@ update vault.credential
 set access_token = null, expires_at = null, refresh_token = null, refresh_expires_at = null,
     ends_at = null, password_key_id = null, password = null,
     generation = generation + 1  -- what a spill file holds must not come back
-where account_id = $1 and (access_token is not null or password is not null)
+where account_id = $1
+returning (select c.access_token is not null or c.password is not null
+           from vault.credential c where c.account_id = $1)
 """
 
 _NOTE = """
@@ -186,10 +190,11 @@ async def save_login(
 async def forget(pool: Pool, account_id: int, fence: int, standing: Standing, event: Event) -> bool:
     """Erase the account's token and kept password; whether there was any. Raises Fenced."""
     async with _writing(pool, account_id, fence) as connection:
-        if await connection.execute(_ERASE, account_id) == "UPDATE 0":
+        kept: bool | None = await connection.fetchval(_ERASE, account_id)
+        if kept is None:
             return False
         await _stand(connection, account_id, standing, event)
-    return True
+    return kept
 
 
 async def note(pool: Pool, account_id: int, event: Event) -> None:

@@ -41,11 +41,12 @@ OWN_CLIENT: Mapping[str, frozenset[str]] = {
 }
 """The options that give a tenant a client of its own."""
 READS = {
+    "mydevices": "/v1.0/admin/things",
     "usergrid": "/acme/plant7",
     "coiote": "/api/coiotedm/v3/devices",
     "devicehive": "/api/rest/device",
 }
-"""What takes a good token, where harvester reads nothing yet."""
+"""What takes a good token, where harvester reads no readings with it, or not yet."""
 LOGINS = ("refresh_token", "password", "client_credentials")
 LONGEST = 40.0  # seconds that a point, or the account after it, is waited for
 CONFIG = """
@@ -104,7 +105,7 @@ class Site:
     pool: asyncpg.Pool[asyncpg.Record]
     tenant: Tenant
     is_read: bool
-    """Whether harvester reads through this platform."""
+    """Whether harvester has readings through this account."""
 
     @property
     def user(self) -> User:
@@ -211,7 +212,7 @@ async def site_of(setting: Setting, database: Database, folder: Path) -> AsyncIt
         ) as pool,
     ):
         adapter = await asyncio.to_thread(platforms.adapter, setting.platform)
-        is_read = issubclass(adapter, Platform)
+        is_read = issubclass(adapter, Platform) and setting.secret != "client"
         site = Site(setting, fake, folder, pool, world.tenants["acme"], is_read)
         await asyncio.to_thread(configure, site, database)
         yield site

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from acceptance.commands import (
@@ -19,56 +14,19 @@ from acceptance.commands import (
     configured,
     harvester,
 )
+from acceptance.stand import Stand, set_up, states
 from fix_postgres import Database, Postgres
 from fix_simulator import configured_for
 
-from harvester import config, service
 from harvester import migrate as room
-from harvester.clock import SystemClock
 from harvester.migrate import migrations
-from harvester.simulator.clock import RealClock
 from harvester.simulator.faults import Fault, refuse
-from harvester.simulator.mydevices import FakeMydevices, serve
-from harvester.simulator.world import World
-
-OUTSIDE = "select * from vault.credential", "select * from harvester_data.account_lease"
-
-
-@dataclass(slots=True)
-class Stand:
-    """A platform on real time, a configuration for it, and a database that may be empty."""
-
-    fake: FakeMydevices
-    path: Path
-    database: Database
-
-    async def harvested(self) -> None:
-        """As a daemon leaves it that has worked every tenant once."""
-        settings = await asyncio.to_thread(config.load, self.path)
-        async with AsyncExitStack() as stack:
-            opened = service.opened(settings, SystemClock(), "test")
-            house = await stack.enter_async_context(opened)
-            for each in settings.tenants:
-                tenant = await stack.enter_async_context(service.working(house, each))
-                assert await tenant.tick()
-
-    async def rows(self) -> list[Any]:
-        async with self.database.connected() as connection:
-            return [await connection.fetch(query) for query in OUTSIDE]
 
 
 @pytest.fixture
 async def stand(database: Database, tmp_path: Path) -> AsyncIterator[Stand]:
-    world = World("check", RealClock(), datetime.now(UTC) - timedelta(hours=1), things=6)
-    async with serve(world) as fake:
-        path = await configured_for(fake, tmp_path, database, history="1h")
-        yield Stand(fake, path, database)
-
-
-def states(out: str, what: str) -> dict[str, tuple[str, str]]:
-    """State and words by name."""
-    found = [each for each in json.loads(out) if each["what"] == what]
-    return {each["name"]: (each["state"], each["told"]) for each in found}
+    async with set_up(database, tmp_path) as stand:
+        yield stand
 
 
 async def test_held_tokens_are_tried_and_nothing_is_burnt(stand: Stand) -> None:

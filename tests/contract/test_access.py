@@ -18,12 +18,13 @@ from accessed import (
     serves,
     standing,
 )
-from fix_platforms import NOW, Stage
+from fix_platforms import NOW, Stage, login
 
 from harvester import platforms
-from harvester.auth import AccountApi
+from harvester.auth import AccountApi, by_hand
 from harvester.auth.held import LARGEST_MARGIN
-from harvester.errors import RenewalRefused, RequestRefused, TokenError
+from harvester.auth.sealed import Vault
+from harvester.errors import CredentialRefused, RenewalRefused, RequestRefused, TokenError
 from harvester.model import Credentials
 from harvester.simulator import fakes
 
@@ -31,6 +32,11 @@ PLATFORMS = platforms.names()
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 WEEK_OF_HOURS = 7 * 24
+
+
+def nobody() -> None:
+    """Has the account in hand beside us."""
+    raise AssertionError
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
@@ -175,6 +181,28 @@ async def test_what_stands_in_place_of_a_password_serves_to_its_end_and_is_then_
     assert stage.calls() == calls
     state, reason = await standing(stage, stage.ana.name)
     assert state in STOPPED and reason in known_reasons(stage.adapter)
+
+
+async def test_a_person_logs_in_and_out_and_in_between_the_kept_password_does(
+    stage: Stage,
+) -> None:
+    account = await stage.account_of(login(stage.ana), owner="person")
+    vault = Vault(account, stage.pool, stage.keys)
+    person = account, stage.adapter, stage.client, vault, stage.clock
+    token = await by_hand.log_in(*person, keep_password=True, waits=nobody)
+    nothing = Credentials(stage.ana.name)
+    keeper = await stage.keeper(nothing)
+    assert await keeper.token() == token and token.expires_at
+    stage.clock.set((token.refresh_expires_at or token.expires_at) + DAY)
+    logins = counted("token_requests", stage, grant="password")
+    token = await keeper.token()
+    assert await serves(stage, token)
+    assert counted("token_requests", stage, grant="password") == logins + 1
+    is_ended, was_kept = await by_hand.log_out(*person, waits=nobody)
+    assert was_kept and await serves(stage, token) is not is_ended
+    with pytest.raises(CredentialRefused):
+        await (await stage.keeper(nothing)).token()
+    assert await standing(stage, stage.ana.name) == ("needs_login", "logged_out")
 
 
 async def test_a_token_that_was_revoked_serves_no_more_and_else_it_goes_on(quirky: Stage) -> None:

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from accessed import STOPPED, goes_on, log_in, serves, standing
+from accessed import OWN, STOPPED, goes_on, log_in, serves, standing
 from aiohttp import web
 from fix_platforms import LARGEST_BODY, Stage, says, staged
 
 from harvester import platforms
 from harvester.auth import AccountApi, Keeper
 from harvester.auth.held import LONGEST_BACKOFF, MOST_PATIENCE
-from harvester.auth.life import TRY_AGAIN
+from harvester.auth.life import MOST_TRIES, TRY_AGAIN
 from harvester.errors import (
     AnswerLost,
     Malformed,
@@ -23,7 +23,6 @@ from harvester.errors import (
     ServerFailed,
     Throttled,
     TokenError,
-    TooLarge,
 )
 from harvester.model import Token
 from harvester.simulator import fakes
@@ -43,6 +42,9 @@ if TYPE_CHECKING:
 
 PLATFORMS = platforms.names()
 TOKEN_CALL = "POST "
+HOUR, PATIENCE = timedelta(hours=1), timedelta(minutes=7)
+LOST = (AnswerLost, NoToken)
+"""The platform may have done what was asked all the same."""
 NO_JWT = '{"access_token": "opaque", "accessToken": "opaque"}'
 
 ODD: dict[str, tuple[Kind, type[PlatformError]]] = {
@@ -52,12 +54,12 @@ ODD: dict[str, tuple[Kind, type[PlatformError]]] = {
     "a token that is a number": (says('{"access_token": 7, "accessToken": 7}'), NoToken),
     "no object": (says('["access_token"]'), NoToken),
     "text": (says('"access_token"'), NoToken),
-    "a part of JSON": (says('{"access_token": '), Malformed),
+    "a part of JSON": (says('{"access_token": '), NoToken),
     "a page": (html_page(), Malformed),
     "a firewall's page": (says("<h1>Forbidden</h1>", status=403), Malformed),
     "cut": (cut(20), AnswerLost),
-    "too large": (oversized(LARGEST_BODY + 1), TooLarge),
-    "throttled": (throttle(timedelta(minutes=7)), Throttled),
+    "too large": (oversized(LARGEST_BODY + 1), AnswerLost),
+    "throttled": (throttle(PATIENCE), Throttled),
     "failed": (refuse(500), ServerFailed),
     "a bad gateway": (refuse(502), ServerFailed),
     "unavailable": (refuse(503), ServerFailed),
@@ -110,8 +112,27 @@ async def test_an_odd_answer_to_a_login_condemns_nobody(
     assert type(first) is error
     assert {type(each) for each in others} <= {error, TokenError}
     assert stage.ana.password not in str(first)
+    if error in LOST:
+        assert stage.calls() == MOST_TRIES, "it may have been refused"
+    if error is Throttled:
+        assert stage.calls() <= HOUR / PATIENCE + 1
     await mended(stage, keeper)
     assert stage.fake.violations == []
+
+
+@odd
+async def test_an_odd_answer_to_the_tenants_own_login_condemns_no_client(
+    stage: Stage, kind: Kind, error: type[PlatformError]
+) -> None:
+    if not stage.adapter.own_client:
+        return
+    fault = stage.fake.faults.add(Fault(TOKEN_CALL, kind))
+    keeper = await stage.keeper(OWN)
+    with pytest.raises(error):
+        await keeper.token()
+    stage.clock.advance(PATIENCE)
+    assert await goes_on(stage, AccountApi(keeper, stage.client), OWN)
+    assert (fault.fired, stage.calls()) == (1, 2)
 
 
 @odd
@@ -127,7 +148,7 @@ async def test_an_odd_answer_to_a_renewal_condemns_nobody(
     errors = await hour_of_trouble(spending, keeper)
     sent = spending.fake.token_calls["refresh_token"] - calls
     assert type(errors[0]) is error
-    if error in (AnswerLost, NoToken) and not spending.adapter.reuses_refresh_tokens:
+    if error in LOST and not spending.adapter.reuses_refresh_tokens:
         assert sent <= 2, "it may be spent"
     await mended(spending, keeper)
     # The one retry of a token that the platform may not have spent.
@@ -188,10 +209,12 @@ async def test_a_platform_whose_clock_is_wrong_keeps_its_accounts_in(
     async with staged(name, pool, clock_skew=timedelta(hours=skew)) as stage:
         keeper = await stage.keeper()
         api, seen = AccountApi(keeper, stage.client), set[Token]()
-        for _ in range(5):
+        for minutes in (*[20] * 9, 8 * 24 * 60, 0):
             assert await goes_on(stage, api)
-            seen.add(await keeper.token())
-            stage.clock.advance(timedelta(days=2))
+            token = await keeper.token()
+            assert await keeper.token() is token, "it is not renewed for each who asks"
+            seen.add(token)
+            stage.clock.advance(timedelta(minutes=minutes))
         assert stage.fake.violations == []
         assert await serves(stage, await log_in(stage))
         assert len(seen) > 1

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from told import ToldExchange
 
-from harvester import platforms
+from harvester import metrics, platforms
 from harvester.auth import Keeper, Shared
-from harvester.auth.life import PROBE_EVERY
+from harvester.auth.life import PROBE_EVERY, RENEWAL
 from harvester.errors import (
     ClientRefused,
     CredentialRefused,
@@ -159,6 +159,12 @@ async def test_every_reason_of_a_refusal_is_known_beforehand(stage: Stage) -> No
                     reasons |= await reason(each)
     assert reasons <= known_reasons(stage.adapter)
     assert set(stage.adapter.token_reasons) <= reasons, "a series that never moves"
+
+
+async def test_each_login_has_a_grant_that_is_no_renewals(stage: Stage) -> None:
+    logins = set(metrics.GRANTS) - {RENEWAL}
+    for adapter in adapters(stage):
+        assert {adapter.grant(way) for way in ways_in(adapter, stage.ana.name)} <= logins
 
 
 async def test_no_metric_names_a_user(stage: Stage) -> None:

@@ -158,11 +158,10 @@ async def test_who_is_forbidden_is_told_so() -> None:
 
 
 NO_TOKEN = ("", "{}", "[]", "null", "7", '{"error": "x"}', '{"access_token": ""}')
-NO_JSON = ('{"access_token": ', "[[[", "eyJ.a.b")
+NO_JSON = ('{"access_token": ', "[[[", "eyJ.a.b")  # though it is called so
 ODD: list[tuple[Kind, type[PlatformError]]] = [
     (faults.html_page(), Malformed),
-    *((instead(text), NoToken) for text in NO_TOKEN),
-    *((instead(text), Malformed) for text in NO_JSON),
+    *((instead(text), NoToken) for text in (*NO_TOKEN, *NO_JSON)),
     *((page(status), Malformed) for status in (302, 400, 403, 404, 407)),
     (instead('{"message": "Forbidden"}', 403), Malformed),
     (faults.throttle(timedelta(seconds=9)), Throttled),

@@ -222,7 +222,7 @@ ODD_ANSWERS: list[tuple[Kind, type[PlatformError]]] = [
     (says(201, "{}"), NoToken),
     (says(201, '{"accessToken": null}'), NoToken),
     (says(201, ""), NoToken),
-    (says(201, "[["), Malformed),
+    (says(201, "[["), NoToken),
     (says(403, "<h1>Forbidden</h1>"), Malformed),
     (says(404, '{"error": 404, "message": "HTTP 404 Not Found"}'), Malformed),
     (bad_gateway(), ServerFailed),

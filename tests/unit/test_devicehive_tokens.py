@@ -161,6 +161,7 @@ def test_what_a_login_does_is_named_by_what_is_configured() -> None:
     asked = adapter()
     assert asked.grant(Credentials("ana", "p", "r", "a")) == "password"
     assert asked.grant(Credentials("ana", None, "r", "a")) == "configured"
+    assert asked.grant(Credentials("ana")) == "password", "one that is kept from a login by hand"
     given = Credentials("ana", access_token="a")
     assert (asked.grant(given), asked.token_url(given)) == ("configured", f"{API}/token")
     assert asked.takes == {"password", "refresh_token", "access_token"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harvester import platforms
-from harvester.auth.held import Account, digest
+from harvester.auth.held import Account, Held, digest
 from harvester.auth.life import NEEDS_LOGIN, QUARANTINED, Life
 from harvester.auth.outlook import Outlook
 from harvester.auth.sealed import Vault
@@ -116,7 +116,8 @@ async def _database(
 
 
 async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Login]:
-    keys = Keys(lambda: ring, SystemClock())
+    clock = SystemClock()
+    keys = Keys(lambda: ring, clock)
     ids = await reports.accounts(pool, [each.name for each in settings.tenants])
     logins = {}
     for tenant in settings.tenants:
@@ -125,7 +126,9 @@ async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Lo
             who = (tenant.name, credentials.user)
             if who in ids:
                 account = _account(settings, tenant, credentials, ids[who])
-                logins[who] = await _login(account, adapter, Vault(account, pool, keys))
+                logins[who] = await _login(
+                    account, adapter, Vault(account, pool, keys), clock.now()
+                )
     return logins
 
 
@@ -143,7 +146,7 @@ def _account(
     )
 
 
-async def _login(account: Account, adapter: Access, vault: Vault) -> Login:
+async def _login(account: Account, adapter: Access, vault: Vault, now: datetime) -> Login:
     """What the account's row holds, opened as the daemon opens it."""
     try:
         kept = await vault.load()
@@ -154,16 +157,21 @@ async def _login(account: Account, adapter: Access, vault: Vault) -> Login:
     has_password = (password or credentials.password) is not None
     logs_in = (credentials.user is None or has_password) and life.refused is None
     stopped = _stopped(account, life, has_more=logs_in or not credentials.is_empty)
+    login = Login(has_more=password is not None, logs_in=logs_in, stopped=stopped)
     if kept.held is None:
-        return Login(has_more=password is not None, logs_in=logs_in, stopped=stopped)
-    token, reusable = kept.held.token, adapter.reuses_refresh_tokens
-    return Login(
-        access_token=token.access_token,
-        expires_at=token.expires_at,
-        has_more=password is not None or token.refresh_token is not None,
-        outlook=Outlook.of(kept.held, logs_in=logs_in, reusable=reusable),
-        logs_in=logs_in,
-        stopped=stopped,
+        return login
+    return _holding(login, kept.held, now, reusable=adapter.reuses_refresh_tokens)
+
+
+def _holding(login: Login, held: Held, now: datetime, *, reusable: bool) -> Login:
+    outlook = Outlook.of(held, logs_in=login.logs_in, reusable=reusable)
+    renews = outlook.renewable and (held.refresh_ends_at is None or held.refresh_ends_at > now)
+    return replace(
+        login,
+        access_token=held.token.access_token,
+        expires_at=held.token.expires_at,
+        has_more=login.has_more or renews,
+        outlook=outlook,
     )
 
 

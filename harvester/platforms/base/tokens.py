@@ -64,9 +64,11 @@ def client_refused(refusal: RequestRefused, reason: str) -> ClientRefused:
 
 
 def spent(refusal: RequestRefused, reason: str) -> RenewalRefused:
-    """The refresh token is of no more use; the password may be."""
+    """The refresh token is of no more use; the password may be. A page is no platform's word."""
     told = f"renewal refused with {refusal.status}: {reason}"
-    return RenewalRefused(told, reason, status=refusal.status, code=code_of(refusal))
+    error = RenewalRefused(told, reason, status=refusal.status, code=code_of(refusal))
+    error.is_sure = isinstance(refusal.body, dict)
+    return error
 
 
 def not_its_words(refusal: RequestRefused) -> PlatformError:

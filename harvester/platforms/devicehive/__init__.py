@@ -38,7 +38,9 @@ class Adapter(base.Access):
 
     def grant(self, credentials: Credentials) -> str:
         """The password goes before the tokens. A given refresh token is a login's, no renewal's."""
-        return "password" if credentials.password is not None else "configured"
+        if credentials.password is None and (credentials.refresh_token or credentials.access_token):
+            return "configured"
+        return "password"
 
     async def login(
         self, exchange: base.Exchange, credentials: Credentials, now: datetime
