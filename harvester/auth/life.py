@@ -111,6 +111,8 @@ class Life:
             return stopped._become(QUARANTINED, error.reason, now)
         if is_lost(error) and not means.reusable:
             return replace(known, doubt=self.doubt)._become(ANSWER_LOST, None, now)
+        if isinstance(error, RenewalRefused) and before.is_stopped:
+            return known  # a probe that was answered, by whomever: the next one has its time
         return replace(known, asked_at=before.asked_at)
 
     def stopped(self, means: Means, now: datetime) -> Life:

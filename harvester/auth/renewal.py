@@ -126,7 +126,7 @@ class Renewals:
         try:
             return await self._try(fence, kept, last, used)
         except (CredentialRefused, RenewalRefused):
-            await self._stop(fence, kept)
+            await self._stop(fence, kept, grants)
             raise
 
     def _ways(self, kept: Kept, asked: bool) -> list[str]:
@@ -213,10 +213,12 @@ class Renewals:
             return True
         return is_lost(error) and self.record.life.doubt > 1
 
-    async def _stop(self, fence: int, kept: Kept) -> None:
+    async def _stop(self, fence: int, kept: Kept, tried: list[str]) -> None:
         """The last way was refused: that is where the account stays until something changes."""
         means, now = self._means(kept), self.clock.now()
-        if ways(self.record.life, means, now):
+        left = ways(self.record.life, means, now)
+        # A renewal that maybe a proxy refused is not tried on and on once a login is refused too.
+        if left and not (len(tried) > 1 and set(left) <= set(tried)):
             return  # of another one it is not known yet
         life = self.record.life.stopped(means, now)
         if life != self.record.life:

@@ -119,8 +119,7 @@ def logout(tenant: _TenantName, user: _User, config_file: ConfigFile = DEFAULT_C
     """End an account's token, and forget it and the kept password.
 
     It is ended at its platform too. Not every platform can do that: it is told where one lives on
-    until it ends by itself. A
-    running daemon goes on with the token that it holds for as long.
+    until it ends by itself. A running daemon goes on with the token that it holds for as long.
 
     \b
     Example: harvester logout acme ana@acme.example --config config.toml

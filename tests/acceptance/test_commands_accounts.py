@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.commands import EX_NOPERM, EX_USAGE, configured, harvester
+from acceptance.daemon import running
 from acceptance.stand import Stand, set_up, states
 from fix_postgres import Database
 from fix_simulator import stored_in
@@ -166,6 +167,23 @@ async def test_before_the_first_run_a_password_is_known_to_do(
     assert (found["acme/a"][0], found["acme/b"][0]) == ("ok", "wrong")
     ended = await harvester("check", "--if-down-for", "36 hours", config=path)
     assert (ended.code, 'such as "90s"' in ended.err) == (EX_USAGE, True), ended.err
+
+
+async def test_a_daemon_forgets_what_is_older_in_its_audit_trail_than_configured(
+    stand: Stand,
+) -> None:
+    stand.path.write_text(f'auth_events = "30d"\n{stand.path.read_text()}')
+    old, count = "at < now() - interval '30 d'", "select count(*) from harvester.auth_events"
+    async with stand.database.connected() as connection:
+        await connection.execute(
+            "update harvester_data.auth_event set at = at - interval '31 d' where event_id % 2 = 0"
+        )
+        assert await connection.fetchval(f"{count} where {old}")
+        async with running(stand.path) as daemon:
+            while await connection.fetchval(f"{count} where {old}"):
+                await asyncio.sleep(0.02)
+            assert await daemon.end() == 0
+        assert await connection.fetchval(count)
 
 
 async def test_a_platform_that_is_not_harvested_yet_is_told_by_check_and_at_the_start(

@@ -214,7 +214,9 @@ async def in_an_outage(site: Site, daemon: Daemon) -> None:
     await site.renewed()
     await daemon.told("token kept in a file")
     [file] = (site.folder / "state/spill").glob("*")
-    site.shown += texts(file.parent, file.name)
+    [content] = texts(file.parent, file.name)
+    sealed = base64.b64decode(json.loads(content)["data"])
+    site.shown += [content, sealed.decode(errors="replace")]
     await daemon.told('"what": "database"')
     await site.look(daemon)
     await site.line.mend()

@@ -103,6 +103,23 @@ async def test_what_tokens_have_left_is_measured_while_they_are_ours_to_renew(sh
         assert series("acme", name) == {}, "another instance may renew them now"
 
 
+async def test_the_end_of_a_session_is_measured_where_a_person_must_begin_the_next(
+    shop: Shop,
+) -> None:
+    await shop.begun()
+    await shop.tenants.scheduler.tick(ACME)
+    await shop.house.pool.execute("update vault.credential set refresh_token = null")
+    [settings] = [each for each in shop.settings.tenants if each.name == "acme"]
+    people = tuple(each.model_copy(update={"password": None}) for each in settings.accounts)
+    await shop.tenants.begin(settings.model_copy(update={"accounts": people}))
+    shop.clock.advance(HOUR)
+    await shop.tenants.scheduler.tick(ACME)
+    [acme] = [each for each in shop.tenants if each.name == "acme"]
+    acme.measure()
+    [left] = series("acme", "session_remaining_seconds").values()
+    assert left == (DAY - HOUR).total_seconds()
+
+
 async def test_the_audit_trail_forgets_what_is_old_and_nothing_else(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from harvester.errors import (
     AnswerLost,
     Forbidden,
     Malformed,
+    NoToken,
     PlatformError,
     RequestRefused,
     ServerFailed,
@@ -148,7 +149,9 @@ async def test_a_refused_login_without_json_has_no_body() -> None:
         (said(504), AnswerLost),
         (said(429), Throttled),
         (cut, AnswerLost),
-        (raw("<"), Malformed),
+        (raw("<", "text/html"), Malformed),
+        (raw('{"access_token": "ey'), NoToken),
+        (raw(b" " * 10_001), AnswerLost),
         (said(400), RequestRefused),
     ],
 )

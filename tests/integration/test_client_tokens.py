@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from exchanged import BEARER, Answer, cut, raw, said, talking
+from exchanged import BEARER, Answer, cut, garbage, raw, said, talking
+from fix_platforms import Gate
 
-from harvester.client import Client
+from harvester.client import Client, sessions
 from harvester.errors import AnswerLost, PlatformError, ServerFailed, Throttled, Unreachable
 
 
@@ -44,15 +45,33 @@ async def test_what_was_never_sent_has_no_answer_to_lose() -> None:
         assert not await client.answers("/oauth/token")
 
 
-@pytest.mark.parametrize(
-    ("answer", "answers"),
-    [(said(405), True), (raw("<"), True), (said(200), True), (said(502), False), (cut, False)],
-)
-async def test_who_says_anything_of_its_own_is_there(answer: Answer, answers: bool) -> None:
+@pytest.mark.parametrize("answer", [*map(said, (200, 404, 405, 429, 500)), raw("<"), cut])
+async def test_who_says_anything_of_its_own_is_there(answer: Answer) -> None:
     async with talking(answer) as talk:
-        assert await talk.client.answers("/oauth/token") is answers
+        assert await talk.client.answers("/oauth/token")
         [asked] = talk.asked
         assert asked.method == "GET" and "Authorization" not in asked.headers
+
+
+@pytest.mark.parametrize("answer", [*map(said, (502, 503, 504)), garbage])
+async def test_a_proxy_that_finds_nobody_speaks_for_nobody(answer: Answer) -> None:
+    async with talking(answer) as talk:
+        assert not await talk.client.answers("/oauth/token")
+
+
+async def test_whoever_is_silent_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "CONNECT_SECONDS", 0.05)
+    gate = Gate()
+    async with talking(lambda request: gate(request, said(200))) as talk:
+        assert not await talk.client.answers("/oauth/token")
+        gate.open.set()
+
+
+async def test_what_is_asked_of_a_look_at_the_token_endpoint_is_asked_of_no_read() -> None:
+    async with talking(said(429, Retry_After="3600"), said(200, 1)) as talk:
+        assert await talk.client.answers("/oauth/token")
+        assert await talk.get() == 1
+        assert talk.clock.passed == 0
 
 
 async def test_a_token_that_dies_in_a_wait_is_not_sent() -> None:

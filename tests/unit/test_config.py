@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from harvester import config
 from harvester.config import Settings
-from harvester.platforms import adapter
+from harvester.platforms.mydevices import Adapter
 from harvester.vault import KeyFile
 
 HOUR = timedelta(hours=1)
@@ -37,10 +37,11 @@ def test_defaults_are_filled_in(file: Path) -> None:
     assert found.key_file is None
     assert (found.database.dsn, found.database.partition) == (None, "month")
     assert (found.web.host, found.web.port) == ("127.0.0.1", 9464)
+    assert found.auth_events == 90 * 24 * HOUR
     [tenant] = found.tenants
     assert (tenant.interval, tenant.history) == (HOUR / 12, 24 * HOUR)
-    assert tenant.looks == adapter("mydevices").looks
-    assert type(tenant.options) is adapter("mydevices").Options
+    assert tenant.looks == Adapter.looks
+    assert type(tenant.options) is Adapter.Options
     assert tenant.accounts == ()
 
 

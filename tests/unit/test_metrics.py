@@ -1,5 +1,6 @@
 """Series are there from the start, at zero, and go with their tenant."""
 
+import re
 from collections.abc import Iterator
 from typing import get_args
 
@@ -33,8 +34,9 @@ def test_what_may_fail_is_at_zero_before_it_does(tenant: str) -> None:
         assert REGISTRY.get_sample_value("harvester_windows_total", window) == 0
 
 
-def test_a_success_that_never_was_has_no_date(tenant: str) -> None:
-    assert [line for line in series(tenant) if "last_success" in line] == []
+def test_a_success_that_never_was_has_no_date_and_no_token_has_an_end(tenant: str) -> None:
+    unknown = re.compile("last_success|_remaining_seconds|logins_left")
+    assert [line for line in series(tenant) if unknown.search(line)] == []
 
 
 def test_an_expected_count_is_kept(tenant: str) -> None:
@@ -46,6 +48,8 @@ def test_an_expected_count_is_kept(tenant: str) -> None:
 def test_a_forgotten_tenant_leaves_no_series_and_others_theirs(tenant: str) -> None:
     metrics.expect("other-metrics", "mydevices")
     metrics.LAST_SUCCESS.labels("other-metrics", "readings").set(1)
+    for gauge in (metrics.ACCESS_REMAINING, metrics.SESSION_REMAINING, metrics.LOGINS_LEFT):
+        gauge.labels("other-metrics", "mydevices").set(1)
     metrics.forget("other-metrics")
     assert series("other-metrics") == []
     assert series(tenant)
