@@ -51,7 +51,7 @@ units: venv     ## the units of systemd/, as systemd reads them
 ci:             ## all of the above, as the build machine runs it
 	@bash .ci/run
 
-proof: venv     ## a daemon killed at every point of a token call, on every platform: docs/reliability.md; ten minutes
+proof: venv     ## a daemon killed at every point of a token call, on every platform: docs/reliability.md; ten to twenty minutes
 	@.venv/bin/python -m pytest -m proof tests/acceptance/test_kill_points.py $(ARGS)
 
 venv:

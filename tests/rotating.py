@@ -100,6 +100,10 @@ class Sent:
     """Refresh tokens that were replaced by one that somebody was given."""
     refused: int = 0
     """Logins that it refused since the last that it took, or since another secret was tried."""
+    heard: int = 0
+    """Those of which it is known here."""
+    told: int = 0
+    """Those of the last calls."""
     logins: int = 0
     """Logins since the last that gave a token: refused, or unheard of."""
     unharmed: list[str] = field(default_factory=list)
@@ -136,8 +140,9 @@ class Adapter(Access):
         except CredentialRefused:
             self.sent.refused += 1
             self._come(outcome)
+            self.sent.told += 1
             raise
-        self.sent.refused = 0
+        self.sent.refused = self.sent.heard = 0
         return self._given(token, outcome)
 
     async def renew(self, exchange: Exchange, token: Token, now: datetime) -> Token:

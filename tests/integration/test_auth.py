@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from fix_platforms import NOW, SetClock, Stage, login, staged, token_failures
+from fix_platforms import NOW, SetClock, Stage, login, says, staged, token_failures
 from prometheus_client import REGISTRY
 
 from harvester.auth import Keeper
@@ -183,12 +183,18 @@ async def test_a_wrong_password_is_sent_once_however_many_ask(stage: Stage) -> N
     assert token_failures("password", "bad_credentials") == before + 1
 
 
-async def test_a_refusal_that_is_raised_again_and_again_keeps_no_traces(stage: Stage) -> None:
-    keeper = await stage.keeper(login(stage.ana, "wrong"))
+@pytest.mark.parametrize("status", [401, 403])
+async def test_what_is_raised_again_and_again_keeps_neither_traces_nor_the_answer(
+    stage: Stage, status: int
+) -> None:
+    stage.fake.faults.add(Fault(TOKEN_CALL, says('{"error": "large"}', status)))
+    keeper = await stage.keeper()
     for _ in range(20):
-        with pytest.raises(CredentialRefused) as refusal:
+        with pytest.raises(PlatformError) as refusal:
             await keeper.token()
     assert len(refusal.traceback) < 10
+    assert refusal.value.__cause__ is refusal.value.__context__ is None
+    assert stage.calls() == 1
 
 
 async def test_trouble_is_met_with_growing_pauses_until_it_is_over(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from accessed import standing
 from aiohttp import web
-from fix_platforms import Stage, says, staged
+from fix_platforms import LARGEST_BODY, Stage, says, staged
 from persons import log_in
 
 from harvester.auth import Keeper
@@ -24,7 +24,15 @@ from harvester.errors import (
     Unreachable,
 )
 from harvester.model import Credentials
-from harvester.simulator.faults import Answer, Fault, Kind, cut, refuse
+from harvester.simulator.faults import (
+    Answer,
+    Fault,
+    Kind,
+    cut,
+    html_page,
+    oversized,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -91,7 +99,7 @@ async def test_a_token_that_serves_again_loses_nothing(stage: Stage, password: b
 
 
 @quirk(ROTATES)
-@pytest.mark.parametrize("kind", [cut(0), says("{}")])
+@pytest.mark.parametrize("kind", [cut(0), oversized(LARGEST_BODY + 1), says("{}"), says('{"acc')])
 async def test_a_spent_one_is_found_out_and_the_password_goes_in(stage: Stage, kind: Kind) -> None:
     keeper = await due(stage, password=True)
     await lose(stage, keeper, kind)
@@ -162,7 +170,7 @@ async def test_the_one_retry_waits_until_the_platform_answers_at_all(stage: Stag
 
 async def test_a_call_that_was_refused_or_never_sent_leaves_no_doubt(stage: Stage) -> None:
     keeper = await due(stage, password=False)
-    for kind in (refuse(500), refuse(503), refuse(429)) * 2:
+    for kind in (refuse(500), refuse(503), refuse(429), html_page()) * 2:
         stage.fake.faults.add(Fault(TOKEN_CALL, kind))
         with pytest.raises(PlatformError):
             await keeper.token()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 from fix_platforms import NOW, Gate, Stage, login, staged
 
 from harvester.auth import sealed
@@ -15,14 +16,14 @@ from harvester.auth.held import FIRST_BACKOFF
 from harvester.auth.sealed import RENEWAL_LASTS
 from harvester.client import sessions
 from harvester.errors import AnswerLost, CredentialRefused, TokenError
-from harvester.simulator.faults import Fault
+from harvester.simulator.faults import Answer, Fault
 from harvester.store import leases
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 TOKEN_CALL = "/oauth/token"
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -62,6 +63,38 @@ async def test_who_asks_may_be_cancelled_and_the_call_goes_on(stage: Stage) -> N
     assert told[1] is told[2] is await keeper.token() is not first
     assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
     assert stage.fake.violations == []
+
+
+async def test_no_further_cancel_breaks_it_off(stage: Stage) -> None:
+    """As a stop does that comes while a reload ends the tenant."""
+    keeper, gate = await stage.keeper(), Gate()
+    await keeper.token()
+    stage.clock.advance(DAY)
+    stage.fake.faults.add(Fault(TOKEN_CALL, gate))
+    asking = asyncio.create_task(keeper.token())
+    await gate.arrived.wait()
+    for _ in range(3):
+        asking.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not asking.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await keeper.token() == await (await stage.keeper(owner="two")).token()
+    assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
+
+
+async def test_many_who_wait_for_a_token_that_hardly_lives_cost_one_call(stage: Stage) -> None:
+    async def short(_request: web.Request, _honest: Answer) -> web.StreamResponse:
+        stage.clock.advance(SECOND)
+        return web.json_response({"access_token": "over", "expires_in": 1})
+
+    stage.fake.faults.add(Fault(TOKEN_CALL, short, times=None))
+    keeper = await stage.keeper()
+    told = await asyncio.gather(*(keeper.token() for _ in range(50)))
+    assert len({id(each) for each in told}) == 1
+    assert stage.calls() == 1
 
 
 async def test_a_refusal_that_nobody_waited_for_is_known(stage: Stage) -> None:

@@ -12,9 +12,10 @@ from accessed import standing
 from aiohttp import web
 from fix_platforms import NOW, Stage, login, staged
 from persons import log_in
+from pydantic import SecretStr
 
 from harvester.auth.held import LOOK_EVERY, UNKNOWN_KEPT
-from harvester.errors import CredentialRefused, RenewalRefused
+from harvester.errors import ClientRefused, CredentialRefused, RenewalRefused
 from harvester.model import Credentials
 from harvester.platforms.mydevices import Adapter
 from harvester.platforms.mydevices.options import MyDevicesOptions
@@ -198,3 +199,13 @@ async def test_a_daily_login_that_is_refused_or_in_vain_stops_nothing(stage: Sta
         stage.clock.advance(HOUR)
     assert stage.fake.token_calls["password"] <= 1 + 5
     assert await standing(stage, stage.ana.name) == ("active", None)
+
+
+async def test_a_daily_login_whose_client_is_refused_asks_for_nothing_more(stage: Stage) -> None:
+    await log_in(stage)
+    assert isinstance(stage.options, MyDevicesOptions)
+    wrong = stage.options.model_copy(update={"client_secret": SecretStr("wrong")})
+    stage.clock.advance(DAY)
+    with pytest.raises(ClientRefused):
+        await (await stage.keeper(adapter=Daily(wrong))).token()
+    assert stage.fake.token_calls == {"password": 2}

@@ -232,6 +232,25 @@ async def test_a_file_whose_key_is_missing_may_be_the_newest_token_and_stops_all
     assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
 
 
+async def test_a_file_that_cannot_be_read_may_be_the_newest_token_and_stops_all(
+    stage: Stage, line: Line
+) -> None:
+    token = await spilled(stage, line)
+    [file] = files(stage)
+    aside = file.rename(stage.spills / "aside")
+    file.mkdir()  # which even root cannot read as a file
+    keeper = await stage.keeper(ana(stage))
+    for _ in range(3):
+        with pytest.raises(TokenError) as told:
+            await keeper.token()
+        assert told.value.reason == "spill_unreadable"
+        stage.clock.advance(LONGEST_BACKOFF)
+    file.rmdir()
+    aside.rename(file)
+    assert await keeper.token() == token
+    assert stage.fake.token_calls == {"password": 1, "refresh_token": 1}
+
+
 async def test_what_was_logged_out_does_not_come_back_out_of_a_file(
     stage: Stage, line: Line, connection: Connection
 ) -> None:

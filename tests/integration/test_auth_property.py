@@ -161,7 +161,9 @@ class Story:
         finally:
             if not self.fate.struck:
                 sent.renewals.subtract(sent.unharmed)
+                sent.heard += sent.told
             sent.unharmed.clear()
+            sent.told = 0
             self.check()
             self.pass_time(LONGEST_BACKOFF)
 
@@ -181,6 +183,7 @@ class Story:
     def check(self) -> None:
         sent = self.adapter.sent
         assert all(count <= 2 + self.reloads for count in sent.renewals.values()), sent
+        assert sent.heard <= MOST_TRIES + self.reloads, sent
         assert sent.refused <= MOST_TRIES + self.reloads + self.grace, sent
 
     def happen(self, what: str, which: Any = None) -> None:
@@ -193,7 +196,8 @@ class Story:
             self.keeper.try_again()
         elif what == "configure":
             self.password = which
-            self.adapter.sent.refused = self.adapter.sent.logins = 0
+            sent = self.adapter.sent
+            sent.refused = sent.heard = sent.logins = 0
             self.restart()
         elif what == "restart":
             self.restart()

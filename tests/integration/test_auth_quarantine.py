@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from accessed import standing
-from fix_platforms import Stage, login, staged
+from fix_platforms import Stage, login, says, staged
 from persons import log_in
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from harvester.auth import Keeper, Shared
-from harvester.auth.held import LOOK_EVERY
-from harvester.auth.life import MOST_TRIES, PROBE_EVERY
-from harvester.errors import CredentialRefused, TokenError
+from harvester.auth.held import LONGEST_BACKOFF, LOOK_EVERY
+from harvester.auth.life import MOST_ASKED, MOST_TRIES, PROBE_EVERY
+from harvester.errors import CredentialRefused, ServerFailed, TokenError
 from harvester.model import Credentials
+from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.mydevices import FakeMydevices
 
 if TYPE_CHECKING:
@@ -121,6 +122,34 @@ async def test_what_was_mended_at_the_platform_is_found_by_the_next_probe(stage:
     assert stage.fake.token_calls == {"password": 2}
 
 
+@pytest.mark.parametrize("looks", ["by itself", "asked"])
+async def test_a_look_that_meets_a_platform_in_trouble_is_made_again_after_it(
+    stage: Stage, looks: str
+) -> None:
+    keeper = await stage.keeper()
+    await enabled_again(stage, keeper)
+    if looks == "asked":
+        keeper.try_again()
+    else:
+        stage.clock.advance(PROBE_EVERY)
+    stage.fake.faults.add(Fault("POST ", refuse(503)))
+    with pytest.raises(ServerFailed):
+        await keeper.token()
+    stage.clock.advance(LONGEST_BACKOFF)
+    assert await keeper.token()
+    assert stage.fake.token_calls == {"password": 3}
+
+
+async def test_a_program_that_reloads_by_the_hour_locks_nobody(stage: Stage) -> None:
+    keeper = await stage.keeper(login(stage.ana, "wrong"))
+    for _ in range(10 * 24):
+        keeper.try_again()
+        await refused(keeper)
+        stage.clock.advance(timedelta(hours=1))
+    assert stage.fake.token_calls == {"password": MOST_ASKED}
+    assert MOST_TRIES < MOST_ASKED < 10, "where the strictest platform locks an account"
+
+
 async def test_a_kept_password_goes_where_the_configured_one_is_taken_out(stage: Stage) -> None:
     await log_in(stage, keep=True)
     stage.clock.advance(3 * DAY)
@@ -187,6 +216,19 @@ async def test_a_reload_asks_once_more_for_all_of_a_refused_client(stage: Stage)
         assert stage.fake.token_calls == {"password": calls}
         for keeper in keepers:
             keeper.try_again()
+
+
+async def test_after_a_reload_whoever_comes_first_finds_a_client_that_was_mended(
+    stage: Stage,
+) -> None:
+    stage.fake.faults.add(Fault("/oauth/token", says('{"error": "invalid_client"}', 401)))
+    ana, bojan, *_ = await crowd(stage)
+    assert await reasons([ana]) == await reasons([bojan]) == ["client_rejected"]
+    for keeper in (ana, bojan):
+        keeper.try_again()
+    assert await bojan.token()
+    assert await ana.token()
+    assert stage.fake.token_calls == {"password": 3}
 
 
 async def test_the_tenants_own_client_says_nothing_of_that_of_its_users(stage: Stage) -> None:

@@ -75,9 +75,8 @@ async def opens_nothing(stage: Stage, keeper: Keeper) -> bool:
 async def test_no_token_lies_open_in_the_database(stage: Stage) -> None:
     token = await (await stage.keeper()).token()
     assert token.refresh_token
-    rows = await stage.pool.fetch(
-        "select * from vault.credential, harvester_data.account_lease, harvester_data.auth_event"
-    )
+    tables = ("vault.credential", "harvester_data.account_lease", "harvester_data.auth_event")
+    rows = [row for each in tables for row in await stage.pool.fetch(f"select * from {each}")]  # noqa: S608
     at_rest = b"".join(
         cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row
     )
@@ -124,6 +123,17 @@ async def test_a_lost_key_file_destroys_nothing_and_is_mended_by_its_return(stag
     both = await stage.keeper(keys=keys(stage, "new", "k"))
     assert await both.token() == token
     assert stage.calls() == 1
+
+
+async def test_the_tenants_own_client_gets_in_anew_where_its_row_does_not_open(
+    stage: Stage,
+) -> None:
+    own, new = Credentials(None), keys(stage, "new")
+    lost = await (await stage.keeper(own)).token()
+    keeper = await stage.keeper(own, keys=new)
+    assert (token := await keeper.token()) != lost
+    assert await (await stage.keeper(own, keys=new)).token() == token
+    assert stage.fake.token_calls == {"client_credentials": 2}
 
 
 async def test_a_retired_key_still_opens_what_it_sealed(stage: Stage) -> None:

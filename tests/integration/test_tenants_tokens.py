@@ -14,11 +14,13 @@ from fix_tenants import ACME, Shop, series
 
 from harvester import config, service
 from harvester.auth.life import MOST_TRIES
+from harvester.errors import StoreUnavailable
 from harvester.service.tenants import Tenants
 from harvester.simulator import devicehive
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.world import World
+from harvester.store import credentials
 
 TOKENS = "acme tokens"
 HOUR = timedelta(hours=1)
@@ -29,6 +31,14 @@ async def states(shop: Shop) -> dict[str, int]:
         "select state, count(*) from harvester.accounts where tenant = 'acme' group by state"
     )
     return {row["state"]: row["count"] for row in rows}
+
+
+async def generations(shop: Shop) -> set[int]:
+    """Which tokens of their lines the users have in the database."""
+    rows = await shop.house.pool.fetch(
+        "select generation from vault.credential where refresh_token is not null"
+    )
+    return {row["generation"] for row in rows}
 
 
 @pytest.fixture
@@ -76,6 +86,29 @@ async def test_a_reload_tries_again_what_was_refused(acme: Shop) -> None:
     assert await acme.reload(acme.settings).now()
     await acme.tenants.scheduler.tick(TOKENS)
     assert "quarantined" not in await states(acme)
+
+
+@pytest.mark.parametrize("ends", ["reload", "stop"])
+async def test_a_token_that_nothing_took_outlives_the_end_of_its_tenant(
+    acme: Shop, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the database, which was away, nor the file, whose disk was full."""
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    acme.house.spills.rmdir()
+    acme.house.spills.write_text("in the way of the folder")
+    acme.clock.advance(25 * HOUR)
+    with monkeypatch.context() as outage:
+        outage.setattr(credentials, "save", away)
+        await acme.tenants.scheduler.tick(TOKENS)
+    if ends == "reload":
+        await acme.tenants.begin(acme.settings.tenants[0])
+    else:
+        await acme.tenants.drain()
+    assert await generations(acme) == {2}
+    assert acme.fake.token_calls["refresh_token"] == len(acme.settings.tenants[0].accounts)
 
 
 async def test_a_job_and_the_keeping_of_tokens_share_one_lease(shop: Shop) -> None:
