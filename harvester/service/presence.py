@@ -27,6 +27,7 @@ class Presence:
         self._failures = Failures(_log)
         self._turn = asyncio.Lock()
         self._looked_at = 0.0
+        self._changed_at = 0.0
         metrics.DATABASE_UP.set(self.up)
 
     async def look(self) -> bool:
@@ -38,7 +39,12 @@ class Presence:
                 self._looked_at = asyncio.get_running_loop().time()
         return self.up
 
+    async def was_there(self, since: float) -> bool:
+        """Whether it answers now, and no outage was seen from `since` on, by the loop's time."""
+        return await self.look() and self._changed_at < since
+
     async def _ask(self) -> None:
+        before = self.up
         try:
             await answers(self._pool)
         except StoreUnavailable as error:
@@ -47,4 +53,6 @@ class Presence:
         else:
             self.up = True
             self._failures.well("database")
+        if self.up != before:
+            self._changed_at = asyncio.get_running_loop().time()
         metrics.DATABASE_UP.set(self.up)

@@ -84,7 +84,7 @@ class Working:
             self._wait()
         except StoreUnavailable as error:
             outcome = "failed"
-            if await self._house.presence.look():
+            if await self._house.presence.was_there(since=began):
                 raise StoreError(str(error)) from error
             raise
         except Exception:

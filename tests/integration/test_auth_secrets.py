@@ -76,7 +76,9 @@ async def test_no_token_lies_open_in_the_database(stage: Stage) -> None:
     token = await (await stage.keeper()).token()
     assert token.refresh_token
     tables = ("vault.credential", "harvester_data.account_lease", "harvester_data.auth_event")
-    rows = [row for each in tables for row in await stage.pool.fetch(f"select * from {each}")]  # noqa: S608
+    of_ana = "select * from {} where account_id = $1"
+    ana = stage.accounts[stage.ana.name]
+    rows = [row for each in tables for row in await stage.pool.fetch(of_ana.format(each), ana)]
     at_rest = b"".join(
         cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row
     )
