@@ -33,6 +33,8 @@ class Record:
     spill: Spill
     telling: Telling
     life: Life = field(default_factory=Life)
+    is_asked: bool = False
+    """Whether a person wants done now what can be done."""
     _unsaved: Held | None = None
     """A token that is in no file, and maybe not in the database."""
     _waits: bool = False
@@ -119,9 +121,8 @@ class Record:
         return held
 
     async def _row(self) -> Kept:
-        # The tenant's own client has its token again whenever it asks, and nobody logs it in by
-        # hand: what does not open of it is no loss.
-        if self.telling.account.credentials.user is None:
+        # Nobody logs the tenant's own client in by hand, so who reloads says that its key is lost.
+        if self.is_asked and self.telling.account.credentials.user is None:
             return await self.vault.load_over()
         return await self.vault.load()
 

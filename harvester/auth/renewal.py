@@ -66,6 +66,7 @@ class Renewals:
 
         Raises PlatformError, StoreUnavailable.
         """
+        self.record.is_asked = asked
         kept = await self._load()
         if await self.record.spilled() is None:
             if held := self._serves(kept, used):

@@ -31,7 +31,7 @@ IN_FLIGHT = 2 * 8  # two tenants, eight feeds at once
 LAST_LOOK = timedelta(hours=24)
 LONGER = timedelta(days=16)
 COVERED = """
-select count(*) > 0 and bool_and(pulled @> tstzrange($1, $2)) from harvester.coverage
+select count(distinct tenant) = 2 and bool_and(pulled @> tstzrange($1, $2)) from harvester.coverage
 """
 WANTED = "17d"  # longer than the world is old: what is wanted begins when the daemon does
 READINGS = "GET /v1.0/things/{thing}/readings"

@@ -127,12 +127,14 @@ async def test_a_lost_key_file_destroys_nothing_and_is_mended_by_its_return(stag
     assert stage.calls() == 1
 
 
-async def test_the_tenants_own_client_gets_in_anew_where_its_row_does_not_open(
+async def test_the_tenants_own_client_gets_in_anew_once_a_person_gives_its_key_up(
     stage: Stage,
 ) -> None:
     own, new = Credentials(None), keys(stage, "new")
     lost = await (await stage.keeper(own)).token()
     keeper = await stage.keeper(own, keys=new)
+    assert await opens_nothing(stage, keeper)
+    keeper.try_again()
     assert (token := await keeper.token()) != lost
     assert await (await stage.keeper(own, keys=new)).token() == token
     assert stage.fake.token_calls == {"client_credentials": 2}
