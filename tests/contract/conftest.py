@@ -1,6 +1,7 @@
 """Stages for the platforms that a module names in `PLATFORMS`: a platform's file is enough to be
-tested here, and fails here without a fake."""
+tested here, and fails here without a fake. Quirks that `BESIDE` matches are no business of it."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 
-def quirks(platforms: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def quirks(platforms: Iterable[str], beside: str) -> Iterator[tuple[str, str | None]]:
     for name in platforms:
         try:
-            yield from ((name, quirk) for quirk in fakes.simulated(name).QUIRKS)
+            ways = fakes.simulated(name).QUIRKS
+            yield from ((name, way) for way in ways if not (beside and re.search(beside, way)))
         except LookupError:
             yield name, None  # so that a test tells
 
@@ -26,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "stage" in metafunc.fixturenames:
         metafunc.parametrize("stage", platforms, indirect=True)
     if "quirky" in metafunc.fixturenames:
-        ways = list(quirks(platforms))
+        ways = list(quirks(platforms, getattr(metafunc.module, "BESIDE", "")))
         names = [" ".join(filter(None, way)) for way in ways]
         metafunc.parametrize("quirky", ways, ids=names, indirect=True)
 
