@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -81,8 +81,8 @@ class Site:
         return [command, "acme", self.user, "--config", str(self.config_file)]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Daemon]:
-        async with running(self.config_file) as daemon:
+    async def running(self, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
+        async with running(self.config_file, wrapper) as daemon:
             yield daemon
         self.check("".join(daemon.said))
 

@@ -1,6 +1,7 @@
 """The installed command, with less time between two looks at what the daemon looks after.
 
-Run as: hurry.py '{"SERVER_EVERY": 1}' PROGRAM WORDS…; the names are those of `harvester.service`.
+Run as: hurry.py '{"SERVER_EVERY": 1}' PROGRAM WORDS…; the names are those of `harvester.service`
+and `harvester.auth.held`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from datetime import timedelta
 
 from harvester import service
+from harvester.auth import held
 
 
 def main(seconds: str, *words: str) -> None:
     for name, value in json.loads(seconds).items():
-        assert name in vars(service), name
-        setattr(service, name, value)
+        place = service if name in vars(service) else held
+        is_span = isinstance(getattr(place, name), timedelta)
+        setattr(place, name, timedelta(seconds=value) if is_span else value)
     sys.argv = list(words)
     runpy.run_path(words[0], run_name="__main__")
 

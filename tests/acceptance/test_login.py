@@ -19,7 +19,7 @@ from acceptance.commands import (
     HARVESTER,
     outcome,
 )
-from acceptance.daemon import metric
+from acceptance.daemon import hurried, metric
 from fix_postgres import Database
 
 from harvester.auth import REASONS
@@ -80,7 +80,7 @@ async def test_who_types_the_password_is_logged_in_and_a_daemon_needs_none(site:
 
 @pytest.mark.timeout(90)
 async def test_a_running_daemon_whose_account_needs_a_login_takes_it_up(site: Site) -> None:
-    async with site.running() as daemon:
+    async with site.running(hurried(LOOK_EVERY=1)) as daemon:
         address = await daemon.ready()
         await daemon.told("no_password")
         await became(address, "needs_login")
