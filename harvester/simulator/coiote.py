@@ -6,8 +6,7 @@ its open clients send; what those leave open is a switch.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from aiohttp import web
@@ -16,13 +15,11 @@ from harvester.simulator.coiote_auth import EXCHANGE, GrantRefusal, Tokens
 from harvester.simulator.coiote_quirks import AS_DOCUMENTED, QUIRKS, Switches
 from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
+from harvester.simulator.serving import counting, listening
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
 
 __all__ = ["EXCHANGE", "QUIRKS", "FakeCoiote", "options", "serve"]
-
-# A client that hangs on must not hold up the end of a test.
-SHUTDOWN_SECONDS = 0.2
 
 
 class FakeCoiote:
@@ -64,7 +61,7 @@ class FakeCoiote:
         return self.tokens.by_hand(user, life)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._count, self._word, self._befall])
+        app = web.Application(middlewares=[counting(self.requests), self._word, self._befall])
         app.add_routes(
             [
                 web.post("/api/auth/oauth_password", self._login),
@@ -74,12 +71,6 @@ class FakeCoiote:
             ]
         )
         return app
-
-    @web.middleware
-    async def _count(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        self.requests[f"{request.method} {resource.canonical if resource else 'elsewhere'}"] += 1
-        return await handler(request)
 
     @web.middleware
     async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -159,20 +150,11 @@ def options(tenant: Tenant, url: str) -> dict[str, object]:
     }
 
 
-@asynccontextmanager
-async def serve(
+def serve(
     world: World, *, switches: Switches = AS_DOCUMENTED, port: int = 0
-) -> AsyncIterator[FakeCoiote]:
+) -> AbstractAsyncContextManager[FakeCoiote]:
     """Serve `world` as Coiote on 127.0.0.1, on a free port unless one is given."""
-    fake = FakeCoiote(world, switches)
-    runner = web.AppRunner(fake.app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield fake
-    finally:
-        await runner.cleanup()
+    return listening(FakeCoiote(world, switches), port)
 
 
 async def _form(request: web.Request) -> dict[str, str]:

@@ -6,9 +6,8 @@ the vendor's proxy. Routes and answers are those of the vendor's documents and o
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from email.utils import format_datetime
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from harvester.simulator.devicehive_auth import Asked, Bearer, ContainerRefusal,
 from harvester.simulator.devicehive_quirks import AS_DOCUMENTED, QUIRKS, Switches
 from harvester.simulator.devicehive_site import ACTIVE, DISABLED, Network
 from harvester.simulator.faults import Answer, Faults, Refusal
+from harvester.simulator.serving import counting, dating, listening
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
 
@@ -24,8 +24,6 @@ __all__ = ["QUIRKS", "FakeDevicehive", "options", "serve"]
 
 API, AUTH = "/api/rest", "/auth/rest"
 GET_NETWORK, GET_DEVICE, GET_CURRENT_USER = 2, 3, 10
-# A client that hangs on must not hold up the end of a test.
-SHUTDOWN_SECONDS = 0.2
 GRANTS = {"token": "password", "refresh": "refresh_token", "create": "create"}
 """What a token call is counted as, by the last part of its path."""
 
@@ -65,7 +63,7 @@ class FakeDevicehive:
         self.tokens.change_secret()
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._count, self._word, self._befall])
+        app = web.Application(middlewares=[counting(self.requests), self._word, self._befall])
         for base in (API, AUTH):
             app.add_routes(
                 [
@@ -83,17 +81,8 @@ class FakeDevicehive:
                 web.get(f"{API}/user/current", self._user),
             ]
         )
-        app.on_response_prepare.append(self._date)
+        dating(app, self.tokens.now)
         return app
-
-    async def _date(self, _request: web.Request, answer: web.StreamResponse) -> None:
-        answer.headers["Date"] = format_datetime(self.tokens.now(), usegmt=True)
-
-    @web.middleware
-    async def _count(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        self.requests[f"{request.method} {resource.canonical if resource else 'elsewhere'}"] += 1
-        return await handler(request)
 
     @web.middleware
     async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -184,20 +173,11 @@ def options(tenant: Tenant, url: str) -> dict[str, object]:
     return {"base_url": f"{url}{API}", "auth_url": f"{url}{AUTH}"}
 
 
-@asynccontextmanager
-async def serve(
+def serve(
     world: World, *, switches: Switches = AS_DOCUMENTED, port: int = 0
-) -> AsyncIterator[FakeDevicehive]:
+) -> AbstractAsyncContextManager[FakeDevicehive]:
     """Serve `world` as DeviceHive on 127.0.0.1, on a free port unless one is given."""
-    fake = FakeDevicehive(world, switches)
-    runner = web.AppRunner(fake.app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield fake
-    finally:
-        await runner.cleanup()
+    return listening(FakeDevicehive(world, switches), port)
 
 
 async def _asked(request: web.Request) -> Asked:

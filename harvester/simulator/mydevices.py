@@ -7,9 +7,7 @@ are switches.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from email.utils import format_datetime
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
@@ -20,13 +18,11 @@ from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.mydevices_auth import GrantRefusal, Session, Tokens
 from harvester.simulator.mydevices_quirks import AS_DOCUMENTED, QUIRKS, Switches
+from harvester.simulator.serving import counting, dating, listening
 from harvester.simulator.tenants import Tenant, Thing, User
 from harvester.simulator.world import Row, World, millis
 
 __all__ = ["QUIRKS", "FakeMydevices", "options", "serve"]
-
-# A client that hangs on must not hold up the end of a test.
-SHUTDOWN_SECONDS = 0.2
 
 
 class FakeMydevices:
@@ -63,7 +59,7 @@ class FakeMydevices:
         self.tokens.log_out(user)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._count, self._word, self._befall])
+        app = web.Application(middlewares=[counting(self.requests), self._word, self._befall])
         walk = "/companies/{company:[0-9]+}/locations"
         app.add_routes(
             [
@@ -81,17 +77,8 @@ class FakeMydevices:
                 web.get("/v1.0/admin/users", self._admin_users),
             ]
         )
-        app.on_response_prepare.append(self._date)
+        dating(app, self.tokens.now)
         return app
-
-    async def _date(self, _request: web.Request, answer: web.StreamResponse) -> None:
-        answer.headers["Date"] = format_datetime(self.tokens.now(), usegmt=True)
-
-    @web.middleware
-    async def _count(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        self.requests[f"{request.method} {resource.canonical if resource else 'elsewhere'}"] += 1
-        return await handler(request)
 
     @web.middleware
     async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -241,20 +228,11 @@ def options(tenant: Tenant, url: str) -> dict[str, object]:
     }
 
 
-@asynccontextmanager
-async def serve(
+def serve(
     world: World, *, switches: Switches = AS_DOCUMENTED, port: int = 0
-) -> AsyncIterator[FakeMydevices]:
+) -> AbstractAsyncContextManager[FakeMydevices]:
     """Serve `world` as myDevices on 127.0.0.1, on a free port unless one is given."""
-    fake = FakeMydevices(world, switches)
-    runner = web.AppRunner(fake.app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield fake
-    finally:
-        await runner.cleanup()
+    return listening(FakeMydevices(world, switches), port)
 
 
 def _visible(user: User, tenant: Tenant) -> list[Thing]:

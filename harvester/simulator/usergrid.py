@@ -6,9 +6,7 @@ readings are not there yet.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from email.utils import format_datetime
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
@@ -16,6 +14,7 @@ from harvester.simulator import usergrid_asked as asked
 from harvester.simulator import usergrid_shapes as shapes
 from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
+from harvester.simulator.serving import dating, listening
 from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.usergrid_auth import Principal, Tokens
 from harvester.simulator.usergrid_logins import Logins, application_client
@@ -24,9 +23,6 @@ from harvester.simulator.usergrid_shapes import ApiRefusal, GrantRefusal
 from harvester.simulator.world import World, millis
 
 __all__ = ["QUIRKS", "FakeUsergrid", "options", "serve"]
-
-# A client that hangs on must not hold up the end of a test.
-SHUTDOWN_SECONDS = 0.2
 
 
 class FakeUsergrid:
@@ -79,11 +75,8 @@ class FakeUsergrid:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._word, self._befall])
         app.router.add_route("*", "/{path:.*}", self._answer)
-        app.on_response_prepare.append(self._date)
+        dating(app, self.tokens.now)
         return app
-
-    async def _date(self, _request: web.Request, answer: web.StreamResponse) -> None:
-        answer.headers["Date"] = format_datetime(self.tokens.now(), usegmt=True)
 
     @web.middleware
     async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
@@ -232,17 +225,8 @@ def options(tenant: Tenant, url: str) -> dict[str, object]:
     }
 
 
-@asynccontextmanager
-async def serve(
+def serve(
     world: World, *, switches: Switches = AS_DOCUMENTED, port: int = 0
-) -> AsyncIterator[FakeUsergrid]:
+) -> AbstractAsyncContextManager[FakeUsergrid]:
     """Serve `world` as a Usergrid on 127.0.0.1, on a free port unless one is given."""
-    fake = FakeUsergrid(world, switches)
-    runner = web.AppRunner(fake.app(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield fake
-    finally:
-        await runner.cleanup()
+    return listening(FakeUsergrid(world, switches), port)
