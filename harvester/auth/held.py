@@ -142,7 +142,7 @@ class Trouble:
         pause = min(last.pause * 2, LONGEST_BACKOFF) if last and goes_on else FIRST_BACKOFF
         asked = error.retry_after if isinstance(error, Throttled) else None
         error.__cause__ = error.__context__ = None  # the answer, and the frames that read it
-        jittered = pause * random.uniform(0.8, 1)  # noqa: S311
+        jittered = pause * random.uniform(0.8, 1)  # noqa: S311  no secret
         return cls(error, pause, now, max(jittered, min(asked or jittered, MOST_PATIENCE)))
 
     @classmethod

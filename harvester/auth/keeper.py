@@ -18,7 +18,7 @@ from harvester.auth.renewal import Renewals
 from harvester.auth.sealed import SEAL_BROKEN, Keys, Vault
 from harvester.auth.shared import Shared
 from harvester.auth.spill import Spill
-from harvester.auth.standing import Standing
+from harvester.auth.tally import Tally
 from harvester.auth.telling import Telling
 from harvester.clock import Clock
 from harvester.errors import ClientRefused, PlatformError, StoreUnavailable, TokenError
@@ -67,7 +67,7 @@ class Keeper:
         self._distrusted: Trouble | None = None
         """Of renewing a token because it was refused."""
         self._asked = False
-        self._standing = Standing(account)
+        self._tally = Tally(account)
 
     @property
     def held(self) -> Held | None:
@@ -91,7 +91,7 @@ class Keeper:
 
     def leave(self) -> None:
         """Give up the account's place in `harvester_accounts`: call it before `metrics.forget`."""
-        self._standing.become(None)
+        self._tally.become(None)
 
     def try_again(self) -> None:
         """A person wants it tried once more, as by a reload, whatever was refused before."""
@@ -166,7 +166,7 @@ class Keeper:
             self._failed(error, self._clock.now())
             raise
         self._trouble, self._asked = None, False
-        self._standing.become("active")
+        self._tally.become("active")
         self._renewals.telling.failures.well(self._renewals.account.name)
         return self._held.token
 
@@ -177,7 +177,7 @@ class Keeper:
         if isinstance(error, ClientRefused) or (life.is_stopped and isinstance(error, TokenError)):
             self._trouble = Trouble.stopped(error, now)
             self._asked = False
-            self._standing.become(life.state if life.is_stopped else QUARANTINED)
+            self._tally.become(life.state if life.is_stopped else QUARANTINED)
             if life.is_stopped and not isinstance(error, ClientRefused):  # that was told
                 telling.left_alone(life)
         else:
@@ -185,4 +185,4 @@ class Keeper:
                 grant = self._renewals.adapter.grant(self._renewals.account.credentials)
                 telling.without_call(grant, error)
             self._trouble = Trouble.after(self._trouble, error, now)
-            self._standing.become(ANSWER_LOST if life.state == ANSWER_LOST else "failing")
+            self._tally.become(ANSWER_LOST if life.state == ANSWER_LOST else "failing")

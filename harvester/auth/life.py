@@ -27,7 +27,7 @@ NEEDS_LOGIN = "needs_login"
 
 RENEWAL = "refresh_token"
 """The grant of a renewal; every other one is a login."""
-NO_PASSWORD = "no_password"  # noqa: S105
+NO_PASSWORD = "no_password"  # noqa: S105  a reason, and no password
 LOGGED_OUT = "logged_out"
 
 MOST_TRIES = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,7 @@ from harvester.auth.life import Life
 from harvester.errors import Fenced, SealBroken, StoreUnavailable, TokenError
 from harvester.model import BEGINNING, Token
 from harvester.store import credentials, leases
-from harvester.store.credentials import Event, SealedPassword, SealedToken, Standing
+from harvester.store.credentials import Event, SealedLife, SealedPassword, SealedToken
 from harvester.vault import Context, Sealed
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Vault:
         if row is None:
             return Kept()
         with self._told():
-            life = await self._life(row.standing)
+            life = await self._life(row.life)
             held = await self._held(row.token)
         return Kept(life, row.token.generation, held, row.password)
 
@@ -118,7 +118,7 @@ class Vault:
         """Raises TokenError where another instance has the account, StoreUnavailable."""
         with self._told():
             await credentials.stand(
-                self._pool, self._account.account_id, fence, self._standing(life), event
+                self._pool, self._account.account_id, fence, self._sealed_life(life), event
             )
 
     async def note(self, event: Event) -> None:
@@ -130,7 +130,7 @@ class Vault:
         account_id, token = self._account.account_id, self._sealed(held)
         with self._told():
             await credentials.save(
-                self._pool, account_id, fence, self._standing(life), token, event
+                self._pool, account_id, fence, self._sealed_life(life), token, event
             )
 
     async def save_login(
@@ -141,10 +141,10 @@ class Vault:
         if password is not None:
             sealed = self._keys.seal(password, self._context("password"))
             kept = SealedPassword(sealed.key_id, sealed.data)
-        account_id, standing = self._account.account_id, self._standing(life)
+        account_id, sealed_life = self._account.account_id, self._sealed_life(life)
         with self._told():
             await credentials.save_login(
-                self._pool, account_id, fence, standing, self._sealed(held), kept, event
+                self._pool, account_id, fence, sealed_life, self._sealed(held), kept, event
             )
 
     async def forget(self, fence: int, life: Life, event: Event) -> bool:
@@ -152,7 +152,7 @@ class Vault:
         account_id = self._account.account_id
         with self._told():
             return await credentials.forget(
-                self._pool, account_id, fence, self._standing(life), event
+                self._pool, account_id, fence, self._sealed_life(life), event
             )
 
     @contextmanager
@@ -165,36 +165,16 @@ class Vault:
         except SealBroken as error:
             raise TokenError(str(error), SEAL_BROKEN) from error
 
-    def _standing(self, life: Life) -> Standing:
-        judged = self._keys.seal(life.judged, self._context("judged")) if life.judged else None
-        return Standing(
-            life.state,
-            life.reason,
-            life.since,
-            life.asked_grant,
-            life.asked_at,
-            life.doubt,
-            life.spent,
-            life.tries,
-            life.refused,
-            judged.key_id if judged else None,
-            judged.data if judged else None,
-        )
+    def _sealed_life(self, life: Life) -> SealedLife:
+        *open_columns, judged = astuple(life)
+        if judged is None:
+            return SealedLife(*[*open_columns, None, None])
+        sealed = self._keys.seal(judged, self._context("judged"))
+        return SealedLife(*[*open_columns, sealed.key_id, sealed.data])
 
-    async def _life(self, row: Standing) -> Life:
-        judged = await self._open(row.judged_key_id, row.judged, "judged")
-        return Life(
-            row.state,
-            row.reason,
-            row.since,
-            row.asked_grant,
-            row.asked_at,
-            row.doubt,
-            row.spent,
-            row.tries,
-            row.refused,
-            judged,
-        )
+    async def _life(self, row: SealedLife) -> Life:
+        *open_columns, key_id, judged = astuple(row)
+        return Life(*[*open_columns, await self._open(key_id, judged, "judged")])
 
     def _sealed(self, held: Held) -> SealedToken:
         token = held.token

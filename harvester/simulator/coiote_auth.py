@@ -21,7 +21,7 @@ from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.world import World
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  a type
 BAD_CREDENTIALS = "Bad credentials"
 BAD_CLIENT = "Invalid client or Invalid client credentials"
 ABSURD = 10**15

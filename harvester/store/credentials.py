@@ -78,8 +78,8 @@ where event_id in (select event_id from harvester_data.auth_event
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an account stands, in the order of the columns; `judged` is sealed."""
+class SealedLife:
+    """`auth.life.Life` as it lies in the database, in the order of the columns."""
 
     state: str
     reason: str | None
@@ -121,7 +121,7 @@ class SealedPassword:
 class Row:
     """All that is kept of an account. A token without an access token was logged out."""
 
-    standing: Standing
+    life: SealedLife
     token: SealedToken
     password: SealedPassword | None
 
@@ -147,23 +147,23 @@ async def load(pool: Pool, account_id: int) -> Row | None:
         return None
     key_id, password = row[20:]
     kept = SealedPassword(key_id, password) if password is not None else None
-    return Row(Standing(*row[:11]), SealedToken(*row[11:20]), kept)
+    return Row(SealedLife(*row[:11]), SealedToken(*row[11:20]), kept)
 
 
 async def stand(
-    pool: Pool, account_id: int, fence: int, standing: Standing, event: Event | None = None
+    pool: Pool, account_id: int, fence: int, life: SealedLife, event: Event | None = None
 ) -> None:
     """Change where the account stands, with what led there. Raises Fenced, StoreUnavailable."""
     async with _writing(pool, account_id, fence) as connection:
-        await _stand(connection, account_id, standing, event)
+        await _stand(connection, account_id, life, event)
 
 
 async def save(
-    pool: Pool, account_id: int, fence: int, standing: Standing, token: SealedToken, event: Event
+    pool: Pool, account_id: int, fence: int, life: SealedLife, token: SealedToken, event: Event
 ) -> None:
     """A new token. Raises Fenced, also where a newer generation is there, and StoreUnavailable."""
     async with _writing(pool, account_id, fence) as connection:
-        await _stand(connection, account_id, standing, event)
+        await _stand(connection, account_id, life, event)
         await _save(connection, account_id, token)
 
 
@@ -171,7 +171,7 @@ async def save_login(
     pool: Pool,
     account_id: int,
     fence: int,
-    standing: Standing,
+    life: SealedLife,
     token: SealedToken,
     password: SealedPassword | None,
     event: Event,
@@ -181,19 +181,19 @@ async def save_login(
     Raises Fenced as `save` does.
     """
     async with _writing(pool, account_id, fence) as connection:
-        await _stand(connection, account_id, standing, event)
+        await _stand(connection, account_id, life, event)
         await _save(connection, account_id, token)
         kept = astuple(password) if password else (None, None)
         await connection.execute(_KEEP, account_id, *kept)
 
 
-async def forget(pool: Pool, account_id: int, fence: int, standing: Standing, event: Event) -> bool:
+async def forget(pool: Pool, account_id: int, fence: int, life: SealedLife, event: Event) -> bool:
     """Erase the account's token and kept password; whether there was any. Raises Fenced."""
     async with _writing(pool, account_id, fence) as connection:
         kept: bool | None = await connection.fetchval(_ERASE, account_id)
         if kept is None:
             return False
-        await _stand(connection, account_id, standing, event)
+        await _stand(connection, account_id, life, event)
     return kept
 
 
@@ -221,9 +221,9 @@ async def _writing(pool: Pool, account_id: int, fence: int) -> AsyncIterator[Con
 
 
 async def _stand(
-    connection: Connection, account_id: int, standing: Standing, event: Event | None
+    connection: Connection, account_id: int, life: SealedLife, event: Event | None
 ) -> None:
-    await connection.execute(_STAND, account_id, *astuple(standing))
+    await connection.execute(_STAND, account_id, *astuple(life))
     if event is not None:
         await connection.execute(_NOTE, account_id, *astuple(event))
 

@@ -46,7 +46,7 @@ class Armed:
             self._mark.write_text(point)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def intends(self, standing: credentials.Standing) -> bool:
+    def intends(self, standing: credentials.SealedLife) -> bool:
         """Whether this is written before a token call."""
         if standing.state == RENEWING:
             self.asked = standing.asked_grant
@@ -101,7 +101,7 @@ def arm(armed: Armed) -> None:
 
 
 def _arm_intent(armed: Armed) -> None:
-    def met(point: str, standing: credentials.Standing) -> None:
+    def met(point: str, standing: credentials.SealedLife) -> None:
         if armed.intends(standing):
             armed.passes(point)
 

@@ -18,7 +18,7 @@ from harvester.errors import CredentialRefused, PlatformError, StoreUnavailable
 from harvester.model import Credentials
 from harvester.simulator.faults import Fault, Kind, refuse
 from harvester.store import credentials
-from harvester.store.credentials import Standing
+from harvester.store.credentials import SealedLife
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -45,12 +45,12 @@ async def keeper_of(stage: Stage, owner: str = "one") -> Keeper:
 
 
 def lose_connections(
-    outage: pytest.MonkeyPatch, when: Callable[[Standing], bool], *, committed: bool
+    outage: pytest.MonkeyPatch, when: Callable[[SealedLife], bool], *, committed: bool
 ) -> None:
     """Whenever the account is made to stand so: after the commit, or before it."""
     stand = credentials.stand
 
-    async def stood(pool: Pool, account_id: int, fence: int, now: Standing, *event: Any) -> None:
+    async def stood(pool: Pool, account_id: int, fence: int, now: SealedLife, *event: Any) -> None:
         if committed or not when(now):
             await stand(pool, account_id, fence, now, *event)
         if when(now):

@@ -12,11 +12,11 @@ from fix_store import LONG, T0, Site, batch, lock_waits
 
 from harvester.errors import Fenced, StoreUnavailable
 from harvester.store import catalog, credentials
-from harvester.store.credentials import Event, SealedToken, Standing
+from harvester.store.credentials import Event, SealedLife, SealedToken
 from harvester.store.leases import Lease, extend, release, take, take_account, writing
 
 NO_TIME = timedelta(0)
-ACTIVE = Standing("active", None, T0, "password", T0, 0, None, 0, None, None, None)
+ACTIVE = SealedLife("active", None, T0, "password", T0, 0, None, 0, None, None, None)
 TOKEN = SealedToken(1, "key", b"access", T0, b"refresh", None, T0, T0, None)
 EVENT = Event(T0, "password", "ok", None, None, None, "one")
 
@@ -247,4 +247,4 @@ async def test_a_change_of_state_leaves_what_is_sealed_as_it_is(site: Site, acco
     lost = replace(ACTIVE, state="answer_lost", doubt=1)
     await credentials.stand(site.pool, account, fence, lost)
     row = await credentials.load(site.pool, account)
-    assert row and (row.standing, row.token) == (lost, TOKEN)
+    assert row and (row.life, row.token) == (lost, TOKEN)

@@ -6,7 +6,7 @@ from harvester import metrics
 from harvester.auth.held import Account
 
 
-class Standing:
+class Tally:
     """One account's place in the gauge: unproven when it is made, counted until it leaves."""
 
     def __init__(self, account: Account) -> None:
