@@ -12,6 +12,10 @@ import msgspec
 
 Stream = Literal["readings", "task_reports"]
 
+TaskState = Literal["pending", "running", "succeeded", "failed", "expired", "unknown"]
+FINAL: frozenset[TaskState] = frozenset({"succeeded", "failed", "expired"})
+"""States in which a task is over. A re-run may begin it anew all the same."""
+
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an unbounded lower end of a span."""
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -50,6 +54,41 @@ class Sample(msgspec.Struct, frozen=True):
     stated_instant: object = None
 
 
+class TaskReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task stands, as the platform says it now; it may say otherwise later.
+
+    `identity` is the platform's own identity of the report, unique within the tenant; `task` that
+    of the task, which may have a report for each of many devices. `stated_state` is the platform's
+    word, `state` ours. `result` and `details`, what else it says, are decoded JSON of any shape.
+    """
+
+    identity: str
+    task: str
+    kind: str
+    state: TaskState
+    stated_state: str | None = None
+    device: str | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    updated_at: datetime | None = None
+    result: object = None
+    details: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A report of a task that was not over when it was last seen, as `TaskReport` names it."""
+
+    identity: str
+    task: str
+    device: str | None
+
+
+Said = Sample | TaskReport
+"""What a platform says: one answer may hold both."""
+
+
 class Reading(msgspec.Struct, frozen=True):
     """One scalar of one series at one instant. Numbers are finite; text is storable."""
 
@@ -71,14 +110,16 @@ class Rejection(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Normalized:
-    """What became of the samples of one answer: `readings` has one for each series and instant.
+    """What became of what one answer said: `readings` has one for each series and instant.
 
-    `repeated` counts samples that said once more what another one of the answer said.
+    `repeated` counts samples that said once more what another one of the answer said. `reports`
+    has one for each identity.
     """
 
     readings: list[Reading] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     repeated: int = 0
+    reports: list[TaskReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

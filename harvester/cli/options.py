@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harvester import config
 from harvester.config import Settings, Tenant
-from harvester.config.settings import Duration
 from harvester.config.tree import nearest
+from harvester.durations import Duration
 
 DEFAULT_CONFIG = Path("/etc/harvester/config.toml")
 

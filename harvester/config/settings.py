@@ -22,26 +22,14 @@ from pydantic import (
 from harvester.config.references import KEYS_WANTED
 from harvester.config.tree import Location, Tree, at, nearest
 from harvester.config.urls import is_host
+from harvester.durations import Duration
 from harvester.platforms import adapter, names
 from harvester.platforms.base import Access, Options, Platform, Secret
 from harvester.vault import KeyFile, KeySource, KeyVariable, OwnKeyFile
 
-# Digits are limited so that no sum leaves the years that a datetime knows.
-_DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s)?", re.ASCII)
 _TENANT_NAME = re.compile(r"[a-z0-9_-]{1,40}")
 _ELSEWHERE = {"host", "hostaddr", "port", "service"}
 _PASSWORD_IN_DSN = re.compile(r"//[^@]*:[^@]*@|[?&](ssl)?password=", re.IGNORECASE)
-
-
-def _duration(value: object) -> timedelta:
-    found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
-    if not found:
-        raise ValueError('takes a duration such as "90s", "5m", "24h", "7d" or "1h30m"')
-    days, hours, minutes, seconds = (int(number or 0) for number in found.groups())
-    duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not duration:
-        raise ValueError("takes a duration longer than nothing")
-    return duration
 
 
 def _tenant_name(value: str) -> str:
@@ -129,7 +117,6 @@ def _repeated(values: Iterable[str]) -> str:
     return ", ".join(value for value, times in Counter(values).items() if times > 1)
 
 
-Duration = Annotated[timedelta, PlainValidator(_duration)]
 Placed = Annotated[Path, BeforeValidator(_named), AfterValidator(_placed)]
 """A path; in the file it is relative to the file's own folder."""
 Text = Annotated[str, Field(min_length=1)]

@@ -6,14 +6,23 @@ says what it relies on and how firmly that is known.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from harvester.errors import RenewalRefused
-from harvester.model import Credentials, Discovered, Feed, Sample, Token, Window
+from harvester.model import (
+    Credentials,
+    Discovered,
+    Feed,
+    OpenTask,
+    Said,
+    Stream,
+    Token,
+    Window,
+)
 
 Params = Mapping[str, str | int]
 
@@ -37,6 +46,33 @@ class Exchange(Protocol):
         ...
 
 
+class Socket(Protocol):
+    """A WebSocket of one account. What arrives is kept until it is taken, within bounds.
+
+    Whatever ends it, all of these raise Unreachable from then on.
+    """
+
+    async def send(self, message: object) -> None:
+        """Send it as a text of JSON."""
+
+    async def receive(self) -> object:
+        """The next message, decoded: waited for. Raises Malformed."""
+
+    def take(self) -> list[object]:
+        """All messages that have arrived and were not received yet, decoded.
+
+        Raises TooLarge where more came than is kept.
+        """
+
+    async def alive(self) -> datetime:
+        """Return once the platform has answered a ping: the instant, by our clock, of the ping.
+
+        What the platform sent before it can be taken then.
+        """
+
+    async def close(self) -> None: ...
+
+
 class Api(Protocol):
     """Reads on behalf of one account: the token, its renewal and retries are not the adapter's."""
 
@@ -46,6 +82,33 @@ class Api(Protocol):
         Raises TransientError, Malformed, TooLarge, Forbidden, RequestRefused, TokenError.
         """
         ...
+
+
+class SocketApi(Api, Protocol):
+    """Reads, and a way to be told without asking."""
+
+    async def socket(self, url: str, greet: Callable[[Socket, str], Awaitable[None]]) -> Socket:
+        """A WebSocket to `url`, once `greet` has proven the account with the access token it gets.
+
+        `greet` raises Unauthorized where the token is refused: it is renewed once. Raises
+        TransientError, Malformed, RequestRefused, TokenError, and what `greet` raises.
+        """
+        ...
+
+
+class Listening(Protocol):
+    """What the platform sends by itself to one account, of one stream."""
+
+    since: datetime
+    """By our clock: all that arrived at the platform from then on is sent."""
+
+    async def heard(self) -> tuple[Sequence[Said], datetime]:
+        """What came since the last call, and until when nothing can be missing, by our clock.
+
+        Raises PlatformError: then it is over, and what came since the last call is not proven.
+        """
+
+    async def close(self) -> None: ...
 
 
 def _resolved(value: object) -> object:
@@ -127,8 +190,13 @@ class Access(ABC):
 
 
 class Platform(Access):
-    """A platform as seen by one tenant: its way in, its devices and what they measured."""
+    """A platform as seen by one tenant: its way in, its devices, what they measured and did."""
 
+    streams: ClassVar[tuple[Stream, ...]] = ("readings",)
+    """What can be pulled. `task_reports` takes the methods of that name."""
+    whole: ClassVar[frozenset[Stream]] = frozenset()
+    """Streams of which each answer is all that the platform has, whatever the window: a feed is
+    asked each time, and nothing is looked at again."""
     looks: ClassVar[tuple[timedelta, ...]] = (
         timedelta(hours=1),
         timedelta(hours=6),
@@ -140,6 +208,26 @@ class Platform(Access):
     axis_is_instant: ClassVar[bool] = True
     """Whether a feed is filtered by the readings' own instants."""
 
+    @property
+    def retention(self) -> timedelta | None:
+        """How long the platform keeps what it can answer, counted on the axis; None: for good."""
+        return None
+
+    async def time(self, api: Api) -> datetime | None:
+        """The platform's own time now, where the axis goes by it and its clock may be another.
+
+        Raises PlatformError.
+        """
+        return None
+
+    def listens(self, stream: Stream) -> bool:
+        """Whether `listen` is to be used for the stream, beside pulling."""
+        return False
+
+    async def listen(self, api: SocketApi, stream: Stream) -> Listening:
+        """Subscribe to all feeds that the account sees. Raises PlatformError."""
+        raise NotImplementedError
+
     @abstractmethod
     def discover(self, api: Api, credentials: Credentials) -> AsyncIterator[Discovered]:
         """All devices and feeds that the account sees.
@@ -148,8 +236,22 @@ class Platform(Access):
         """
 
     @abstractmethod
-    def readings(self, api: Api, feed: Feed, window: Window) -> AsyncIterator[Sequence[Sample]]:
+    def readings(self, api: Api, feed: Feed, window: Window) -> AsyncIterator[Sequence[Said]]:
         """All samples of the window, an answer at a time, proven complete, in any order.
 
         Raises PlatformError; then the window is not covered, whatever was yielded before.
         """
+
+    def task_reports(self, api: Api, feed: Feed, window: Window) -> AsyncIterator[Sequence[Said]]:
+        """All reports of tasks that changed in the window, and samples that came with them.
+
+        As `readings` otherwise.
+        """
+        raise NotImplementedError
+
+    async def task_report(self, api: Api, feed: Feed, task: OpenTask) -> Sequence[Said]:
+        """How one task stands now, asked for by itself; nothing where the platform has it no more.
+
+        Raises PlatformError.
+        """
+        raise NotImplementedError
