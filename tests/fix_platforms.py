@@ -163,7 +163,8 @@ class Stage:
     async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:
         """What a window brings. What comes from outside of it must be true too."""
         answers = self.reads.readings(api, feed, window)
-        samples: list[Sample] = [sample async for answer in answers for sample in answer]
+        told = [each async for answer in answers for each in answer]
+        samples = [each for each in told if isinstance(each, Sample)]
         said = channels.normalize(samples, self.clock.now())
         assert {rejection.reason for rejection in said.rejections} <= {"same_instant"}
         facts = {(r.device, r.channel, r.instant): r.value for r in said.readings}

@@ -173,7 +173,7 @@ class Pulling:
     async def _pull(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:
         samples: list[Sample] = []
         async for answer in self._tick.work.platform.readings(seat.api, self._due.feed, window):
-            samples += answer
+            samples += [each for each in answer if isinstance(each, Sample)]
             if len(samples) >= BATCH:
                 await self._write(window, fresh, samples, None)
                 samples = []

@@ -39,7 +39,7 @@ OLD = Token("old access", NOW, jwt(t=0, e=MILLIS + 5_000), NOW + timedelta(secon
 
 
 def adapter(**options: str) -> Adapter:
-    return Adapter(DeviceHiveOptions(base_url=API, **options))
+    return Adapter(DeviceHiveOptions.model_validate({"base_url": API, **options}))
 
 
 def pair(end: object) -> dict[str, object]:
