@@ -4,12 +4,11 @@ What a value means is not decided here: a number is kept as it was said. `meanin
 interpretation from what the platform states of a channel, which stands beside the readings.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -23,13 +22,8 @@ from harvester.model import (
     Rejection,
     Sample,
 )
+from harvester.storable import LONGEST_NAME, is_plausible, is_storable, shown, word
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""No sensor of ours measured before; 1970 is a clock that was never set."""
-FURTHEST_AHEAD = timedelta(days=1)
-"""A clock may be ahead by this much."""
-LONGEST_NAME = 200
-"""Characters of a device's identifier or a channel's name; both are keys."""
 LONGEST_TEXT = 4096
 """Characters of a text reading."""
 
@@ -100,13 +94,13 @@ def _reading(sample: Sample, now: datetime) -> Reading | Rejection:
 
 
 def _fault(sample: Sample, now: datetime) -> str | None:
-    if not sample.device or not _storable(sample.device, LONGEST_NAME):
+    if not sample.device or not is_storable(sample.device, LONGEST_NAME):
         return "no_device"
-    if not sample.channel or not _storable(sample.channel, LONGEST_NAME):
+    if not sample.channel or not is_storable(sample.channel, LONGEST_NAME):
         return "no_channel"
     if sample.instant is None:
         return "no_instant"
-    if not EARLIEST <= sample.instant <= now + FURTHEST_AHEAD:
+    if not is_plausible(sample.instant, now):
         return "implausible_instant"
     return None
 
@@ -114,22 +108,22 @@ def _fault(sample: Sample, now: datetime) -> str | None:
 def described(found: Discovered) -> Discovered | None:
     """A finding that Postgres can hold; None where the device's own identifier cannot be kept."""
     device = found.device
-    if not device.identifier or not _storable(device.identifier, LONGEST_NAME):
+    if device and (not device.identifier or not is_storable(device.identifier, LONGEST_NAME)):
         return None
-    channels = tuple(
-        Channel(channel.name, _word(channel.label), _word(channel.type), _word(channel.unit))
-        for channel in device.channels
-        if channel.name and _storable(channel.name, LONGEST_NAME)
-    )
     return replace(
         found,
-        device=Device(device.identifier, _word(device.name), _word(device.kind), channels),
-        feeds=tuple(feed for feed in found.feeds if _storable(feed.key, LONGEST_NAME)),
+        device=device and _described(device),
+        feeds=tuple(feed for feed in found.feeds if is_storable(feed.key, LONGEST_NAME)),
     )
 
 
-def _word(text: str | None) -> str | None:
-    return None if text is None else shown(text, LONGEST_NAME)
+def _described(device: Device) -> Device:
+    channels = tuple(
+        Channel(channel.name, word(channel.label), word(channel.type), word(channel.unit))
+        for channel in device.channels
+        if channel.name and is_storable(channel.name, LONGEST_NAME)
+    )
+    return Device(device.identifier, word(device.name), word(device.kind), channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,7 @@ def _whole(value: int) -> float | str | _Unfit:
 
 
 def _text(value: str) -> float | str | _Unfit:
-    if not _storable(value, LONGEST_TEXT):
+    if not is_storable(value, LONGEST_TEXT):
         return _Unfit("unstorable_text")
     if _INTEGER.fullmatch(value):
         whole = _whole(int(value))
@@ -170,17 +164,6 @@ def _text(value: str) -> float | str | _Unfit:
         number = float(value)
         return number if math.isfinite(number) else value
     return _Unfit("not_a_number") if _NOT_A_NUMBER.fullmatch(value) else value
-
-
-def _storable(text: str, longest: int) -> bool:
-    """Whether Postgres can hold it: no NUL, no lone surrogate, no endless key."""
-    if len(text) > longest or "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _rejection(sample: Sample, reason: str) -> Rejection:
@@ -192,15 +175,6 @@ def _rejection(sample: Sample, reason: str) -> Rejection:
         stated_instant=stated,
         value=shown(sample.value),
     )
-
-
-def shown(value: object, longest: int = 1000) -> str:
-    """Anything a platform said, as short storable text: strings as they are, the rest as JSON."""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-    except (RecursionError, ValueError):  # too deep, or too long an integer
-        text = f"<{type(value).__name__}>"
-    return text[:longest].replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 _MEANINGS = {

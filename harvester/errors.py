@@ -147,9 +147,13 @@ class Truncated(PlatformError):
 
 
 class Forbidden(PlatformError):
-    """This account may not see this (403), or there is no such thing for it (404)."""
+    """This account may not see this (403), or there is no such thing for it (404): `status`."""
 
     reason = "forbidden"
+
+    def __init__(self, message: str, status: int = 403) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Unauthorized(PlatformError):

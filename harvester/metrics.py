@@ -136,6 +136,12 @@ READINGS_UNCHANGED = Counter(
 READINGS_REJECTED = Counter(
     "harvester_readings_rejected_total", "Samples that are no reading.", ["tenant"]
 )
+TASK_REPORTS = Counter(
+    "harvester_task_reports_total",
+    "Reports of tasks: new to the database, changed, said once more, or gone from the platform.",
+    ["tenant", "outcome"],
+)
+TASK_REPORT_OUTCOMES = ("new", "changed", "unchanged", "vanished")
 STORE_GROUPS = Counter(
     "harvester_store_groups_total",
     "Groups of windows committed: copied straight, through the stage, or straight and then staged.",
@@ -167,6 +173,32 @@ LOST = Gauge(
     "harvester_lost_seconds",
     "Time that the platform can no longer answer for, added up over the feeds.",
     ["tenant", "stream"],
+)
+RETENTION = Gauge(
+    "harvester_retention_seconds",
+    "How long the platform keeps what it can be asked for, where that is not for good.",
+    ["tenant", "stream"],
+)
+SWEEP = Gauge(
+    "harvester_sweep_seconds",
+    "How long it takes to poll all feeds once, by the mean time of an answer, where a platform "
+    "forgets: at most a third of the retention.",
+    ["tenant", "stream"],
+)
+BACKLOG = Gauge(
+    "harvester_backlog",
+    "Readings, rejections and reports that were pulled and wait in memory for the database.",
+    ["tenant", "stream"],
+)
+BACKLOG_DROPPED = Counter(
+    "harvester_backlog_dropped_total",
+    "What waited in memory for the database and had to make room: missing again, or lost.",
+    ["tenant", "stream"],
+)
+CLOCK_SKEW = Gauge(
+    "harvester_platform_clock_ahead_seconds",
+    "How far the platform's clock is ahead of ours, where it tells its time.",
+    ["tenant"],
 )
 FEEDS = Gauge(
     "harvester_feeds",
@@ -230,11 +262,17 @@ _OF_TENANTS = (
     LOGINS_LEFT,
     WINDOWS,
     *_READINGS,
+    TASK_REPORTS,
     STORE_GROUPS,
     STORE_DURATION,
     LAG,
     MISSING,
     LOST,
+    RETENTION,
+    SWEEP,
+    BACKLOG,
+    BACKLOG_DROPPED,
+    CLOCK_SKEW,
     FEEDS,
     DEVICES,
     LEASE_HELD,
@@ -259,6 +297,8 @@ def expect(tenant: str, platform: str, token_reasons: Iterable[str] = ()) -> Non
         JOB_DURATION.labels(tenant, stream)
     for readings in _READINGS:
         readings.labels(tenant)
+    for outcome in TASK_REPORT_OUTCOMES:
+        TASK_REPORTS.labels(tenant, outcome)
     for path in STORE_PATHS:
         STORE_GROUPS.labels(tenant, path)
     STORE_DURATION.labels(tenant)

@@ -184,10 +184,11 @@ class Feed:
 class Discovered:
     """One finding of a discovery: a device, its feeds, and the user through whom they are seen.
 
-    `seen_by` is None for "the account that asked"; a tenant's own client names the owner.
+    `device` is None where the feeds are of no device, such as a user's task reports. `seen_by` is
+    None for "the account that asked"; a tenant's own client names the owner.
     """
 
-    device: Device
+    device: Device | None
     feeds: tuple[Feed, ...] = ()
     seen_by: str | None = None
 

@@ -20,10 +20,16 @@ _SHORTEST_HALF = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a tenant's feeds are pulled. `looks` are ages, `longest` the most asked for at once."""
+    """How the feeds of a stream are pulled. `looks` are ages, `longest` the most asked for at once.
+
+    `retention` is how long the platform can answer for a span; None: for good. `whole`: each
+    answer is all that the platform has, whatever was asked, and nothing is looked at again.
+    """
 
     looks: tuple[timedelta, ...]
     longest: timedelta
+    retention: timedelta | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ def plan(
     """What is due at `now`. `missing` ends at or before `now`; `provisional` is pulled time that
     is not settled.
     """
+    if rules.whole:
+        return Plan(looks=(), missing=_whole(missing, now, rules), whole=True)
     looks = intersection(_of_age(looked_at, now, rules), provisional)
     newest = list(islice(_split(reversed(missing), rules.longest), MOST_MISSING + 1))
     return Plan(
@@ -57,6 +65,14 @@ def plan(
 def settled_before(now: datetime, rules: Rules) -> datetime:
     """What a window pulled at `now` holds before this instant is never looked at again."""
     return now - max(rules.looks, default=timedelta(0))
+
+
+def still_kept(window: Window, answered_by: datetime, rules: Rules) -> Window | None:
+    """What of a window an answer given at `answered_by` or before could still tell of."""
+    if rules.retention is None:
+        return window
+    since = max(window.since, answered_by - rules.retention)
+    return Window(since, window.until) if since < window.until else None
 
 
 def halves(window: Window) -> tuple[Window, Window] | None:
@@ -93,6 +109,14 @@ def intersection(these: Spans, those: Spans) -> Spans:
         else:
             j += 1
     return tuple(found)
+
+
+def _whole(missing: Spans, now: datetime, rules: Rules) -> tuple[Window, ...]:
+    """One window for all that is kept. What is not kept for good is asked for even where nothing
+    seems missing: after its clock was set back, a platform goes on forgetting."""
+    if rules.retention is not None:
+        return (Window(now - rules.retention, now),)
+    return (Window(missing[0].since, now),) if missing else ()
 
 
 def _of_age(looked_at: datetime | None, now: datetime, rules: Rules) -> Spans:

@@ -22,7 +22,7 @@ from harvester import channels, platforms
 from harvester.auth import Account, AccountApi, Keeper, Shared, digest
 from harvester.client import Client
 from harvester.clock import Clock
-from harvester.model import Credentials, Discovered, Feed, Sample, Window
+from harvester.model import Credentials, Device, Discovered, Feed, Sample, Window
 from harvester.platforms.base import Access, Options, Platform
 from harvester.simulator import fakes
 from harvester.simulator.clock import HandClock
@@ -150,14 +150,22 @@ class Stage:
         api = await self.api(credentials)
         return [found async for found in self.reads.discover(api, credentials)]
 
+    async def devices(
+        self, credentials: Credentials | None = None
+    ) -> dict[str, tuple[Device, Discovered]]:
+        """The devices that an account finds, by identifier, in the order in which they came."""
+        found = await self.discovered(credentials)
+        return {each.device.identifier: (each.device, each) for each in found if each.device}
+
     async def feeds(self) -> dict[str, tuple[Feed, AccountApi]]:
-        """All feeds by key, each with the first user who sees it."""
+        """All feeds of readings by key, each with the first user who sees it."""
         feeds: dict[str, tuple[Feed, AccountApi]] = {}
         for user in self.tenant.users:
             api = await self.api(login(user))
             async for found in self.reads.discover(api, login(user)):
                 for feed in found.feeds:
-                    feeds.setdefault(feed.key, (feed, api))
+                    if feed.stream == "readings":
+                        feeds.setdefault(feed.key, (feed, api))
         return feeds
 
     async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:

@@ -41,7 +41,7 @@ class Play:
 
     async def tick(self) -> bool:
         """Whether every tenant did all that was due."""
-        return all([await tenant.tick() for tenant in self.tenants])
+        return all([await tenant.ticks() for tenant in self.tenants])
 
     async def begin_anew(self) -> None:
         """Work the same tenants as after a restart."""

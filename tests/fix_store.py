@@ -27,6 +27,7 @@ from harvester.model import (
     Normalized,
     Reading,
     Rejection,
+    TaskReport,
     Window,
 )
 from harvester.store import catalog, discovery, leases
@@ -67,13 +68,14 @@ def batch(
     span: Window = DAY,
     rejections: Sequence[Rejection] = (),
     repeated: int = 0,
+    reports: Sequence[TaskReport] = (),
     covers: Covers | None = None,
     pulled_at: datetime = DAY.until,
 ) -> Batch:
     readings = [
         Reading(device, channel, at(minute), value) for device, channel, minute, value in said
     ]
-    normalized = Normalized(readings, list(rejections), repeated)
+    normalized = Normalized(readings, list(rejections), repeated, list(reports))
     return Batch(feed_id, span, fresh, normalized, pulled_at, covers)
 
 

@@ -1,25 +1,29 @@
-"""Reads on behalf of an account."""
+"""Reads and sockets on behalf of an account."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from harvester.auth.keeper import Keeper
 from harvester.errors import Unauthorized
-from harvester.platforms.base import Params
+from harvester.platforms.base import Params, Socket
+
+Given = TypeVar("Given")
+Bearer = Callable[[], Awaitable[str]]
+"""Asked for the access token right before it is sent."""
 
 
 class Reads(Protocol):
-    """One GET with a bearer token, which is asked for right before it is sent, as `client` has."""
+    """What is done with a bearer token, and a socket that was told none yet, as `client` has."""
 
-    async def get(
-        self, url_or_path: str, params: Params | None, bearer: Callable[[], Awaitable[str]]
-    ) -> object: ...
+    async def get(self, url_or_path: str, params: Params | None, bearer: Bearer) -> object: ...
+
+    async def socket(self, url: str) -> Socket: ...
 
 
 class AccountApi:
-    """Reads of one account: `platforms.base.Api`. A refused token is renewed once."""
+    """One account's `platforms.base.SocketApi`. A refused token is renewed once."""
 
     def __init__(self, keeper: Keeper, reads: Reads) -> None:
         self._keeper = keeper
@@ -27,6 +31,23 @@ class AccountApi:
 
     async def get(self, path: str, params: Params | None = None) -> object:
         """The decoded answer. Raises TokenError where a token just renewed is refused too."""
+        return await self._trusted(lambda bearer: self._reads.get(path, params, bearer))
+
+    async def socket(self, url: str, greet: Callable[[Socket, str], Awaitable[None]]) -> Socket:
+        """An open one, greeted. Raises TokenError where a token just renewed is refused too."""
+
+        async def greeted(bearer: Bearer) -> Socket:
+            socket = await self._reads.socket(url)
+            try:
+                await greet(socket, await bearer())
+            except BaseException:
+                await socket.close()
+                raise
+            return socket
+
+        return await self._trusted(greeted)
+
+    async def _trusted(self, ask: Callable[[Bearer], Awaitable[Given]]) -> Given:
         token = await self._keeper.token()
 
         async def bearer() -> str:
@@ -35,10 +56,10 @@ class AccountApi:
             return token.access_token
 
         try:
-            return await self._reads.get(path, params, bearer)
+            return await ask(bearer)
         except Unauthorized:
             await self._keeper.replace(token)
         try:
-            return await self._reads.get(path, params, bearer)
+            return await ask(bearer)
         except Unauthorized as error:
             raise self._keeper.distrust() from error

@@ -5,10 +5,10 @@ request by its method, host and path alone: no token, password or body is in any
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -17,10 +17,11 @@ from tenacity import wait_exponential_jitter as growing_wait
 from yarl import URL
 
 from harvester import metrics
-from harvester.client import sessions
+from harvester.client import sessions, sockets
 from harvester.client.answers import NO_JSON, asked_to_wait, decoded, printable
 from harvester.client.requests import Request, bearing, private
 from harvester.client.sessions import NEVER_SENT, why
+from harvester.client.sockets import WebSocket
 from harvester.clock import Clock
 from harvester.errors import (
     AnswerLost,
@@ -44,12 +45,8 @@ LONGEST_QUIET = timedelta(hours=1)  # a platform that asks for more is asked aga
 
 _PIECE = 2**16
 _NOBODY_BEHIND = (502, 503, 504)
-_REFUSED_READS: Mapping[int, type[PlatformError]] = {
-    401: Unauthorized,
-    403: Forbidden,
-    404: Forbidden,
-}
 
+Given = TypeVar("Given")
 Params = Mapping[str, str | int]
 Bearer = Callable[[], Awaitable[str]]
 """Asked for the access token right before a read is sent: it must not die in a wait."""
@@ -84,11 +81,13 @@ class Client:
     async def __aenter__(self) -> Self:
         self._reads = sessions.for_reads()
         self._calls = sessions.for_calls()
+        self._sockets = sessions.for_sockets()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._reads.close()
         await self._calls.close()
+        await self._sockets.close()
 
     async def get(self, url_or_path: str, params: Params | None, bearer: Bearer) -> object:
         """The decoded JSON answer; `url_or_path` comes percent-encoded.
@@ -129,6 +128,18 @@ class Client:
         body = {"json": json} if form is None else {"data": form}
         return await self._exchange(bearing("POST", self._url(url, None), body, bearer))
 
+    async def socket(self, url: str) -> WebSocket:
+        """A WebSocket to `url`, of ws:// or wss:// and of any host; no token is sent yet.
+
+        Whoever asks for it closes it. Raises Unreachable, Throttled, ServerFailed, Malformed,
+        RequestRefused (as of a read).
+        """
+        target = _checked(URL(url, encoded=True))
+        self._check_quiet(target)
+        request = Request("WebSocket", target, {})
+        opened = sockets.opened(self._sockets, request, self._clock, self._largest_body)
+        return await self._counted(opened)
+
     async def answers(self, url: str) -> bool:
         """Whether whoever is at this URL says anything, and not only a proxy before it."""
         asked = self._calls.get(self._url(url, None), allow_redirects=False)
@@ -144,10 +155,7 @@ class Client:
         if params:
             text += ("&" if "?" in text else "?") + urlencode(params, quote_via=quote)
         # yarl would un-escape what was escaped on purpose, such as %3A.
-        url = URL(text, encoded=True)
-        if not private(url):
-            raise RequestRefused(f"{url.host}: without TLS only this machine is spoken to", 0)
-        return url
+        return _checked(URL(text, encoded=True))
 
     async def _read(self, url: URL, bearer: Bearer) -> object:
         async with self._slots:
@@ -155,9 +163,12 @@ class Client:
             return await self._exchange(bearing("GET", url, {}, await bearer()))
 
     async def _exchange(self, request: Request) -> object:
+        return await self._counted(self._answered(request))
+
+    async def _counted(self, sent: Coroutine[Any, Any, Given]) -> Given:
         began = asyncio.get_running_loop().time()
         try:
-            answer = await self._answered(request)
+            answer = await sent
         except PlatformError as error:
             self._count(error.reason, began)
             if isinstance(error, Throttled) and error.retry_after:
@@ -209,8 +220,10 @@ class Client:
             raise AnswerLost(f"{message}, from a proxy that waited for the answer in vain")
         if response.status >= 500:
             raise ServerFailed(message)
-        if request.is_read and response.status in _REFUSED_READS:
-            raise _REFUSED_READS[response.status](message)
+        if request.is_read and response.status == 401:
+            raise Unauthorized(message)
+        if request.is_read and response.status in (403, 404):
+            raise Forbidden(message, response.status)
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytearray:
         body = bytearray()
@@ -228,6 +241,12 @@ class Client:
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep_until(self._clock.now() + timedelta(seconds=seconds))
+
+
+def _checked(url: URL) -> URL:
+    if not private(url):
+        raise RequestRefused(f"{url.host}: without TLS only this machine is spoken to", 0)
+    return url
 
 
 def _json(request: Request, response: aiohttp.ClientResponse, body: bytearray) -> object:

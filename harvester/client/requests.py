@@ -44,7 +44,7 @@ def bearing(method: str, url: URL, options: Mapping[str, Any], bearer: str | Non
 
 def private(url: URL) -> bool:
     """Whether nobody on the way can read along."""
-    if url.scheme == "https" or url.host == "localhost":
+    if url.scheme in ("https", "wss") or url.host == "localhost":
         return True
     with suppress(ValueError):
         return ip_address(url.host or "").is_loopback

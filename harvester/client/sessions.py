@@ -1,6 +1,7 @@
 """Connections to a platform, and why one failed."""
 
 import os
+from collections.abc import Sequence
 
 import aiohttp
 
@@ -41,7 +42,33 @@ def for_calls() -> aiohttp.ClientSession:
     return _session(CALL_SECONDS, force_close=True)
 
 
-def _session(whole: float, *, force_close: bool) -> aiohttp.ClientSession:
+def for_sockets() -> aiohttp.ClientSession:
+    """Connections that become WebSockets. The time is that of becoming one."""
+    return _session(CONNECT_SECONDS, force_close=True, middlewares=(_upgraded,))
+
+
+async def _upgraded(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Raise for a redirect too, which would be followed: with a token to anybody's server."""
+    response = await handler(request)
+    if response.status != 101:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info,
+            response.history,
+            status=response.status,
+            headers=response.headers,
+        )
+    return response
+
+
+def _session(
+    whole: float,
+    *,
+    force_close: bool,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # No limit: the slots are ours, so that no time-out runs while a request waits for one.
         connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
@@ -49,4 +76,5 @@ def _session(whole: float, *, force_close: bool) -> aiohttp.ClientSession:
         headers={"Accept": "application/json", "User-Agent": "harvester"},
         # One account's cookie must not travel with another's token.
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=middlewares,
     )

@@ -178,6 +178,8 @@ class Tenant(_Table):
     interval: Duration
     history: Duration
     looks: tuple[Duration, ...] = Field(default_factory=_platform_looks)
+    follow_up: Duration = timedelta(days=30)
+    """How long a report of a task that is not over is asked for again, since it was first seen."""
     options: Annotated[Options, BeforeValidator(_options)]
     accounts: tuple[Account, ...] = Field(default=(), alias="account")
 

@@ -15,7 +15,7 @@ def misplaced(tree: Tree) -> Iterator[Problem]:
 def _misplaced(node: object, at: Location) -> Iterator[Problem]:
     if isinstance(node, dict):
         for key, value in node.items():
-            if key.endswith("_url") and isinstance(value, str) and (wrong := _wrong(value)):
+            if key.endswith("_url") and isinstance(value, str) and (wrong := _wrong(key, value)):
                 yield (*at, key), wrong
             yield from _misplaced(value, (*at, key))
     elif isinstance(node, list):
@@ -23,18 +23,22 @@ def _misplaced(node: object, at: Location) -> Iterator[Problem]:
             yield from _misplaced(value, (*at, i))
 
 
-def _wrong(url: str) -> str | None:
+def _wrong(key: str, url: str) -> str | None:
+    plain, secure = ("ws", "wss") if key == "websocket_url" else ("http", "https")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port  # either raises ValueError when it is wrong
     except ValueError:
         host = None
-    if not host or not is_host(host) or parts.scheme not in ("http", "https"):
-        return "takes an address such as https://api.example.com"
+    if not host or not is_host(host) or parts.scheme not in (plain, secure):
+        return f"takes an address such as {secure}://api.example.com"
     if "@" in parts.netloc:
         return "must not hold a user or a password"
-    if parts.scheme == "http" and not is_loopback(host):
-        return "plain http would show tokens to the network; use https (http is for loopback only)"
+    if parts.scheme == plain and not is_loopback(host):
+        return (
+            f"plain {plain} would show tokens to the network; use {secure} "
+            f"({plain} is for loopback only)"
+        )
     return None
 
 

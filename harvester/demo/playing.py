@@ -134,7 +134,7 @@ async def _once(stage: Stage, stop: asyncio.Event) -> int:
 
 async def _tick(tenants: list[service.Working]) -> None:
     for tenant in tenants:
-        await tenant.tick()
+        await tenant.ticks()
 
 
 async def _followed(

@@ -1,105 +1,92 @@
 """The corridor: what is due of a tenant's feeds, from the platform into the store.
 
-It knows no platform and no SQL, and it alone decides what becomes of a window that failed.
+It knows no platform and no SQL, and it alone decides what becomes of a window that failed. A
+stream whose platform keeps what it says is pulled by windows, here; one whose platform forgets, by
+sweeps (`sweeping`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-import structlog
-
-from harvester.clock import Clock
 from harvester.harvest.discovering import Discovering
+from harvester.harvest.following import follow
+from harvester.harvest.kit import Kit
 from harvester.harvest.pulling import Pulling, Tick
-from harvester.harvest.work import STREAM, Seat, Work
-from harvester.logs import Failures
+from harvester.harvest.sweeping import Sweep
+from harvester.harvest.work import Seat, Work
 from harvester.store import feeds
-from harvester.store.catalog import Ids
 from harvester.store.feeds import DueFeed
 from harvester.store.leases import Lease
-from harvester.store.partitions import Partitions
-from harvester.store.writer import Writer
 
-if TYPE_CHECKING:
-    from harvester.store.pool import Pool
-
-__all__ = ["STREAM", "Harvest", "Seat", "Work"]
+__all__ = ["Discovering", "Harvest", "Kit", "Seat", "Sweep", "Work", "harvest"]
 
 AT_ONCE = 8
-"""Feeds of a tenant in work at the same time."""
+"""Feeds of a stream in work at the same time."""
 
-_log = structlog.stdlib.get_logger(__name__)
+
+def harvest(kit: Kit) -> Harvest | Sweep:
+    """The way in which a stream is pulled."""
+    rules = kit.work.rules
+    if rules.whole and rules.retention:
+        return Sweep(kit, rules.retention)
+    return Harvest(kit)
 
 
 class Harvest:
-    """Pulls the readings of one tenant."""
+    """Pulls one stream of one tenant, by windows."""
 
-    def __init__(
-        self,
-        work: Work,
-        pool: Pool,
-        partitions: Partitions,
-        clock: Clock,
-        stopping: asyncio.Event,
-    ) -> None:
-        ids = Ids(pool)
-        self._work = work
-        self._pool = pool
-        self._clock = clock
-        self._stopping = stopping
-        self._failures = Failures(_log)
-        self._discovering = Discovering(work, pool, ids, self._failures)
-        self._writer = Writer(pool, work.tenant, ids, partitions)
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
         self._begin_after = 0
         """The last feed that was begun when the last tick ran out of time."""
 
     @property
     def commits(self) -> int:
         """How many groups of windows were committed."""
-        return self._writer.commits
+        return self._kit.writer.commits
+
+    async def close(self) -> None:
+        """Nothing goes on beside the ticks."""
 
     async def tick(self, lease: Lease, now: datetime, longest: timedelta) -> bool:
         """Do what is due at `now`, for as long as that; whether all of it was done.
 
         Raises Fenced and StoreUnavailable: nothing more can be done for this tenant now.
         """
-        done = await self._discovering.tick(lease, now)
-        tick = self._tick(lease, now, longest)
-        async for page in self._pages(lease, now):
+        kit = self._kit
+        tick = kit.tick(kit.straight(lease), now, longest, await kit.axis())
+        done = await self._discovered(lease, tick)
+        await kit.lose(lease, tick.axis)
+        # From here on: a discovery that takes long must not leave the feeds without time.
+        tick = replace(tick, deadline=kit.clock.now() + longest)
+        async for page in self._pages(lease, tick):
             done = await self._run(tick, [Pulling(tick, due) for due in page]) and done
             if tick.is_over:
                 return False
         self._begin_after = 0
+        done = await follow(kit, lease, now) and done
         if not tick.in_common:
-            self._failures.well(tick.all_feeds)
+            kit.failures.well(tick.all_feeds)
         if done:
-            await feeds.succeeded(self._pool, lease, STREAM, now)
+            await feeds.succeeded(kit.pool, lease, kit.work.stream, now)
         return done
 
-    def _tick(self, lease: Lease, now: datetime, longest: timedelta) -> Tick:
-        return Tick(
-            work=self._work,
-            pool=self._pool,
-            writer=self._writer,
-            lease=lease,
-            clock=self._clock,
-            now=now,
-            # From here on: a discovery that takes long must not leave the feeds without time.
-            deadline=self._clock.now() + longest,
-            stopping=self._stopping,
-            failures=self._failures,
-        )
+    async def _discovered(self, lease: Lease, tick: Tick) -> bool:
+        discovering, since = self._kit.discovering, tick.work.wanted_since(tick.now)
+        await discovering.save(lease, await discovering.ask(tick.now), since)
+        return discovering.is_well
 
-    async def _pages(self, lease: Lease, now: datetime) -> AsyncIterator[list[DueFeed]]:
+    async def _pages(self, lease: Lease, tick: Tick) -> AsyncIterator[list[DueFeed]]:
         """All feeds once, beginning where the last tick ran out of time."""
-        begin = self._begin_after
+        begin, of = self._begin_after, (lease.tenant_id, tick.work.stream)
+        now = tick.axis.passed(tick.now)
         for first, last in ((begin, feeds.LAST), (0, begin)):
             after = first
-            while page := await feeds.due(self._pool, lease.tenant_id, STREAM, now, after, last):
+            while page := await feeds.due(self._kit.pool, *of, now, after, last):
                 yield page
                 after = page[-1].feed_id
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,47 +22,90 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 EVERY = timedelta(hours=1)
+"""What was found is brought into the database so often at least, changed or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an account was found to see, not yet in the database."""
+
+    seat: Seat
+    findings: tuple[Discovered, ...]
+    at: datetime
 
 
 class Discovering:
-    """The discoveries of one tenant, an account at a time."""
+    """The discoveries of one tenant, for all of its streams, an account at a time."""
 
     def __init__(self, work: Work, pool: Pool, ids: Ids, failures: Failures) -> None:
         self._work = work
         self._pool = pool
         self._ids = ids
         self._failures = failures
-        self._done_at: dict[int, datetime] = {}
+        self._turn = asyncio.Lock()
+        self._asked_at: dict[int, datetime] = {}
+        self._known: dict[int, tuple[int, datetime]] = {}
+        """A digest of what is in the database, and since when."""
+        self._unwell: set[int] = set()
 
-    async def tick(self, lease: Lease, now: datetime) -> bool:
-        """Ask the accounts that are due; whether all of them answered."""
-        well = True
-        for seat in self._work.seats.values():
-            done_at = self._done_at.get(seat.account_id)
-            if done_at is None or now - done_at >= EVERY:
-                well = await self._ask(seat, lease, now) and well
-        return well
+    async def ask(self, now: datetime) -> list[Found]:
+        """What the accounts see that are due. Why one could not tell is told here."""
+        async with self._turn:  # the streams share what one of them asked for
+            due = [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
+            return [found for seat in due if (found := await self._ask(seat, now))]
 
-    async def _ask(self, seat: Seat, lease: Lease, now: datetime) -> bool:
+    async def save(self, lease: Lease, found: Iterable[Found], since: datetime) -> None:
+        """Bring it into the database. New feeds are wanted from `since` on, by their axis.
+
+        Raises Fenced and StoreUnavailable: the rest of it is then asked for again.
+        """
+        for each in found:
+            account_id, digest = each.seat.account_id, hash(each.findings)
+            known, saved_at = self._known.get(account_id, (None, each.at))
+            if known == digest and each.at - saved_at < EVERY:
+                continue
+            del self._asked_at[account_id]
+            await discovery.save(self._pool, lease, self._ids, self._discovery(each, since))
+            self._asked_at[account_id] = each.at
+            self._known[account_id] = digest, each.at
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all accounts answered when they were last asked."""
+        return not self._unwell
+
+    def _is_due(self, seat: Seat, now: datetime) -> bool:
+        asked_at = self._asked_at.get(seat.account_id)
+        return asked_at is None or now - asked_at >= self._every
+
+    @property
+    def _every(self) -> timedelta:
+        """Where a platform forgets, what a new device says must not be gone when it is found."""
+        retention = self._work.platform.retention
+        return min(EVERY, retention / 3) if retention else EVERY
+
+    async def _ask(self, seat: Seat, now: datetime) -> Found | None:
         what = f"{account_name(self._work.tenant, seat.credentials.user)} discovery"
         try:
             found = [f async for f in self._work.platform.discover(seat.api, seat.credentials)]
         except PlatformError as error:
             self._failures.failing(what, error.reason, error=str(error))
-            return False
+            self._unwell.add(seat.account_id)
+            return None
         self._failures.well(what)
-        await discovery.save(self._pool, lease, self._ids, self._discovery(seat, found, now))
-        self._done_at[seat.account_id] = now
-        return True
+        self._unwell.discard(seat.account_id)
+        self._asked_at[seat.account_id] = now
+        return Found(seat, tuple(found), now)
 
-    def _discovery(self, seat: Seat, found: list[Discovered], now: datetime) -> discovery.Discovery:
-        storable = (channels.described(each) for each in found)
+    def _discovery(self, found: Found, since: datetime) -> discovery.Discovery:
+        seat = found.seat
+        storable = (channels.described(each) for each in found.findings)
         return discovery.Discovery(
             findings=[self._finding(seat, each) for each in storable if each],
             # The tenant's own client speaks of other accounts' sight, and not of all of it.
             whole_sight_of=seat.account_id if seat.credentials.user else None,
-            wanted_since=now - self._work.history,
-            now=now,
+            wanted_since=since,
+            now=found.at,
         )
 
     def _finding(self, seat: Seat, found: Discovered) -> discovery.Finding:
@@ -69,8 +114,6 @@ class Discovering:
             account_id = self._work.account_of(found.seen_by)
         if account_id is None:  # nobody who is configured sees it: known, but not pulled
             found = replace(found, feeds=())
-        meanings = {
-            channel: channels.meaning(channel.type, channel.unit)
-            for channel in found.device.channels
-        }
+        said = found.device.channels if found.device else ()
+        meanings = {channel: channels.meaning(channel.type, channel.unit) for channel in said}
         return discovery.Finding(found, account_id, meanings)

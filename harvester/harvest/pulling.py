@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import structlog
 
-from harvester import channels, metrics, windows
+from harvester import channels, metrics, task_reports, windows
 from harvester.clock import Clock
 from harvester.errors import (
     Fenced,
@@ -24,16 +24,14 @@ from harvester.errors import (
     TransientError,
     Truncated,
 )
-from harvester.harvest.work import STREAM, Seat, Work
+from harvester.harvest.axis import Axis
+from harvester.harvest.outlets import Outlet
+from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
-from harvester.model import Normalized, Rejection, Sample, Window
-from harvester.store import feeds
+from harvester.model import Normalized, Rejection, Said, Sample, TaskReport, Window
+from harvester.storable import shown
 from harvester.store.feeds import DueFeed
-from harvester.store.leases import Lease
-from harvester.store.writer import Batch, Covers, Writer
-
-if TYPE_CHECKING:
-    from harvester.store.pool import Pool
+from harvester.store.writer import Batch, Covers
 
 BATCH = 20_000
 """Samples of a window held in memory; what comes beyond is committed before it is finished."""
@@ -49,28 +47,38 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What all feeds of a tick have in common. `now` is the instant it was planned at."""
+    """What all feeds of a tick have in common. `now` is the instant it was planned at, by our
+    clock; windows go by the `axis`."""
 
     work: Work
-    pool: Pool
-    writer: Writer
-    lease: Lease
+    outlet: Outlet
     clock: Clock
     now: datetime
     deadline: datetime
     stopping: asyncio.Event
     failures: Failures
+    axis: Axis
     in_common: set[str] = field(default_factory=set)
     """Why feeds failed where it is no feed's own: told once, not for each of a thousand."""
 
     @property
     def all_feeds(self) -> str:
-        return f"{self.work.tenant} feeds"
+        return f"{self.work.tenant} {self.work.stream} feeds"
 
     @property
     def is_over(self) -> bool:
         """Whether no more windows are begun: the time is up, or the tenant is being stopped."""
         return self.stopping.is_set() or self.clock.now() >= self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A window to be pulled, and what its last answer covers; as the store has them."""
+
+    window: Window
+    covers: Covers
+    fresh: bool = False
+    look: bool = False
 
 
 class Pulling:
@@ -79,7 +87,8 @@ class Pulling:
     def __init__(self, tick: Tick, due: DueFeed) -> None:
         self._tick = tick
         self._due = due
-        self._error: Exception | None = None
+        self.error: Exception | None = None
+        """Why it brought less than all."""
 
     async def run(self) -> bool:
         """Whether all that is due was covered. Why not is kept with the feed.
@@ -89,8 +98,8 @@ class Pulling:
         done = await self._through_any_account()
         if done:
             self._tick.failures.well(self._name)
-        elif self._error is not None:
-            await self._tell(self._error)
+        elif self.error is not None:
+            await self.tell(self.error)
         return done
 
     @property
@@ -113,105 +122,129 @@ class Pulling:
             try:
                 return await self._through(seat)
             except (Forbidden, TokenError) as error:
-                self._error = error
+                self.error = error
             except PlatformError as error:
-                self._error = error
+                self.error = error
                 return False
         return False
 
     async def _through(self, seat: Seat) -> bool:
-        due, now = self._due, self._tick.now
-        plan = windows.plan(due.missing, due.provisional, due.looked_at, now, self._tick.work.rules)
+        due, rules = self._due, self._tick.work.rules
+        # What is answered whole tells of all that came until it is asked, and not until planned.
+        now = self._tick.axis.passed(self._tick.clock.now() if rules.whole else self._tick.now)
+        plan = windows.plan(due.missing, due.provisional, due.looked_at, now, rules)
+        before = windows.settled_before(now, rules)
         looked = True
         for window in plan.looks:
-            covers = self._covers(looked and window == plan.looks[-1])
-            looked = await self._try_window(seat, window, False, covers) and looked
+            covers = Covers(before, looked and window == plan.looks[-1])
+            looked = await self._try_window(seat, _Ask(window, covers, look=True)) and looked
         done = looked and plan.whole
         for window in plan.missing:
-            covers = self._covers(looked)
-            done = await self._try_window(seat, window, due.exclusive, covers) and done
+            ask = _Ask(window, Covers(before, looked), fresh=self._is_fresh)
+            done = await self._try_window(seat, ask) and done
         return done
 
-    def _covers(self, looked: bool) -> Covers:
-        return Covers(windows.settled_before(self._tick.now, self._tick.work.rules), looked)
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether nothing of a missing window can be in the database yet."""
+        work = self._tick.work
+        return self._due.exclusive and work.platform.axis_is_instant and not work.rules.whole
 
-    async def _try_window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> bool:
+    async def _try_window(self, seat: Seat, ask: _Ask) -> bool:
         """Whether the window was covered. What costs no more than this window is not raised."""
         if self._tick.is_over:
             return False
         try:
-            await self._window(seat, window, fresh, covers)
+            await self._window(seat, ask)
         except (Fenced, StoreUnavailable):
             raise
         except (*_THIS_WINDOW, StoreError) as error:
-            await self._lose(window, error)
+            await self._lose(ask.window, error)
         except PlatformError:
             self._count("failed")
             raise
         except Exception as error:
             # An adapter's mistake over an answer that nobody foresaw must not stop the tenant.
             _log.exception("unexpected", feed=self._name)
-            await self._lose(window, error)
+            await self._lose(ask.window, error)
         else:
             self._count("covered")
-            metrics.LAST_SUCCESS.labels(self._tick.work.tenant, STREAM).set(
+            metrics.LAST_SUCCESS.labels(self._tick.work.tenant, self._tick.work.stream).set(
                 self._tick.clock.now().timestamp()
             )
             return True
         return False
 
-    async def _window(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:
+    async def _window(self, seat: Seat, ask: _Ask) -> None:
         try:
-            await self._pull(seat, window, fresh, covers)
+            await self._pull(seat, ask)
         except TooLarge:
-            parts = windows.halves(window)
-            if parts is None:
+            parts = windows.halves(ask.window)
+            if parts is None or self._tick.work.rules.whole:
                 raise
-            await self._window(seat, parts[0], fresh, replace(covers, looked=False))
-            await self._window(seat, parts[1], fresh, covers)
+            first = replace(ask.covers, looked=False)
+            await self._window(seat, replace(ask, window=parts[0], covers=first))
+            await self._window(seat, replace(ask, window=parts[1]))
 
-    async def _pull(self, seat: Seat, window: Window, fresh: bool, covers: Covers) -> None:
-        samples: list[Sample] = []
-        async for answer in self._tick.work.platform.readings(seat.api, self._due.feed, window):
-            samples += [each for each in answer if isinstance(each, Sample)]
-            if len(samples) >= BATCH:
-                await self._write(window, fresh, samples, None)
-                samples = []
-        await self._write(window, fresh, samples, covers)
+    async def _pull(self, seat: Seat, ask: _Ask) -> None:
+        said: list[Said] = []
+        async for answer in self._answers(seat, ask.window):
+            said += answer
+            if len(said) >= BATCH:
+                await self._write(ask, said, None)
+                said = []
+        window = self._answered(ask)
+        last = replace(ask, window=window) if window else ask
+        await self._write(last, said, ask.covers if window else None)
 
-    async def _write(
-        self, window: Window, fresh: bool, samples: list[Sample], covers: Covers | None
-    ) -> None:
-        said = channels.normalize(samples, self._tick.now)
-        await self._commit(Batch(self._due.feed_id, window, fresh, said, self._tick.now, covers))
+    def _answered(self, ask: _Ask) -> Window | None:
+        """What of the window an answer that came just now tells of."""
+        if ask.look:  # it was pulled in time
+            return ask.window
+        answered_by = self._tick.axis.reached(self._tick.clock.now())
+        return windows.still_kept(ask.window, answered_by, self._tick.work.rules)
 
-    async def _commit(self, batch: Batch) -> None:
-        await self._tick.writer.write(self._tick.lease, batch)
+    def _answers(self, seat: Seat, window: Window) -> AsyncIterator[Sequence[Said]]:
+        platform, feed = self._tick.work.platform, self._due.feed
+        if feed.stream == "readings":
+            return platform.readings(seat.api, feed, window)
+        return platform.task_reports(seat.api, feed, window)
+
+    async def _write(self, ask: _Ask, said: Sequence[Said], covers: Covers | None) -> None:
+        normal, now = normalized(said, self._tick.now), self._tick.now
+        await self._tick.outlet.write(
+            Batch(self._due.feed_id, ask.window, ask.fresh, normal, now, covers)
+        )
 
     async def _lose(self, window: Window, error: Exception) -> None:
         """Note a window's failure; of an answer that makes no sense, keep the beginning."""
-        self._error = error
+        self.error = error
         self._count("failed")
         if isinstance(error, Malformed):
             said = Normalized(rejections=[Rejection("", "", error.reason, "", error.excerpt)])
-            await self._commit(
+            await self._tick.outlet.write(
                 Batch(self._due.feed_id, window, False, said, self._tick.now, covers=None)
             )
 
     def _count(self, outcome: str) -> None:
-        metrics.WINDOWS.labels(self._tick.work.tenant, STREAM, outcome).inc()
+        metrics.WINDOWS.labels(self._tick.work.tenant, self._tick.work.stream, outcome).inc()
 
-    async def _tell(self, error: Exception) -> None:
+    async def tell(self, error: Exception) -> None:
+        """Say why nothing came of it, and keep that with the feed."""
         reason = error.reason if isinstance(error, PlatformError) else "unexpected"
         what = self._name
         if isinstance(error, _IN_COMMON):
             what = self._tick.all_feeds
             self._tick.in_common.add(reason)
         self._tick.failures.failing(what, reason, error=str(error))
-        await feeds.failed(
-            self._tick.pool,
-            self._tick.lease,
-            self._due.feed_id,
-            channels.shown(f"{reason}: {error}"),
-            self._tick.now,
-        )
+        failure = shown(f"{reason}: {error}")
+        await self._tick.outlet.failed(self._due.feed_id, failure, self._tick.now)
+
+
+def normalized(said: Sequence[Said], now: datetime) -> Normalized:
+    """What a platform said, as what can be stored and what cannot."""
+    normal = channels.normalize([each for each in said if isinstance(each, Sample)], now)
+    reports = [each for each in said if isinstance(each, TaskReport)]
+    normal.reports, rejections = task_reports.normalize(reports, now)
+    normal.rejections += rejections
+    return normal

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from harvester import windows
 from harvester.model import Credentials, Stream
-from harvester.platforms.base import Api, Platform
-
-STREAM: Stream = "readings"
+from harvester.platforms.base import Platform, SocketApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +15,31 @@ class Seat:
 
     account_id: int
     credentials: Credentials
-    api: Api
+    api: SocketApi
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A tenant: its platform, its accounts, and how it wants its feeds pulled.
+    """One stream of a tenant: its platform, its accounts, and how it wants its feeds pulled.
 
-    `history` is how far back a new feed is wanted.
+    `history` is how far back a new feed is wanted, `follow_up` how long a report of a task that
+    is not over is asked for again.
     """
 
     tenant: str
+    stream: Stream
     platform: Platform
     seats: Mapping[int, Seat]
     history: timedelta
+    follow_up: timedelta
     rules: windows.Rules
+
+    def wanted_since(self, now: datetime) -> datetime:
+        """From when on a feed is wanted that is found at `now`, both by its axis.
+
+        What the platform no longer had when it was found is not wanted, and so not lost.
+        """
+        return now - min(self.history, self.rules.retention or self.history)
 
     def account_of(self, user: str) -> int | None:
         """The account of a user, whom platforms spell in either case."""

@@ -14,11 +14,16 @@ from harvester.client import Client
 from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Fenced, StoreError, StoreUnavailable
-from harvester.harvest import STREAM, Harvest, Work
+from harvester.harvest import Discovering, Harvest, Kit, Sweep, Work, harvest
+from harvester.harvest.pace import SHARE
+from harvester.logs import Failures
+from harvester.model import Stream
 from harvester.platforms.base import Platform
 from harvester.service.accounts import Accounts
 from harvester.service.house import House
 from harvester.store import catalog, feeds, leases
+from harvester.store.catalog import Ids
+from harvester.store.writer import Writer
 from harvester.windows import Rules
 
 LEASE_LASTS = timedelta(seconds=60)
@@ -44,7 +49,7 @@ class Working:
         self._lease: leases.Lease | None = None
         self._lease_ends = house.clock.now()
         self._lease_turn = asyncio.Lock()
-        self._harvest: Harvest | None = None
+        self._harvests: dict[Stream, Harvest | Sweep] = {}
         self._elsewhere = False
         self._stopping = asyncio.Event()
 
@@ -53,25 +58,36 @@ class Working:
         return self.settings.name
 
     @property
-    def job(self) -> str:
-        return f"{self.name} {STREAM}"
+    def streams(self) -> tuple[Stream, ...]:
+        """What is pulled, each by a job of its own; the tokens are had by one too."""
+        return self._adapter.streams if isinstance(self._adapter, Platform) else ("readings",)
+
+    def job(self, stream: Stream) -> str:
+        return f"{self.name} {stream}"
 
     @property
     def tokens_job(self) -> str:
         return f"{self.name} tokens"
 
     @property
+    def jobs(self) -> list[str]:
+        return [*map(self.job, self.streams), self.tokens_job]
+
+    @property
     def interval(self) -> timedelta:
-        return self.settings.interval
+        """As configured, but where the platform forgets no longer than lets a poll fail."""
+        retention = self._adapter.retention if isinstance(self._adapter, Platform) else None
+        wanted = self.settings.interval
+        return min(wanted, retention / SHARE) if retention else wanted
 
     def signs(self) -> tuple[int, int]:
         """What changes while a tick gets on: exchanges and commits so far."""
-        return self._client.exchanges, self._harvest.commits if self._harvest else 0
+        return self._client.exchanges, sum(each.commits for each in self._harvests.values())
 
-    async def last_success(self) -> datetime | None:
-        return await feeds.last_success(self._house.pool, self._tenant_id, STREAM)
+    async def last_success(self, stream: Stream) -> datetime | None:
+        return await feeds.last_success(self._house.pool, self._tenant_id, stream)
 
-    async def run(self) -> None:
+    async def run(self, stream: Stream) -> None:
         """A tick, counted where the tenant is not worked by another instance.
 
         Raises StoreUnavailable where the database is away, which is told by then, and StoreError
@@ -79,7 +95,7 @@ class Working:
         """
         began, outcome = asyncio.get_running_loop().time(), "unfinished"
         try:
-            outcome = "done" if await self.tick() else "unfinished"
+            outcome = "done" if await self.tick(stream) else "unfinished"
         except Fenced:
             self._wait()
         except StoreUnavailable as error:
@@ -93,11 +109,11 @@ class Working:
         finally:
             if not self._elsewhere:
                 passed = asyncio.get_running_loop().time() - began
-                metrics.JOB_RUNS.labels(self.name, STREAM, outcome).inc()
-                metrics.JOB_DURATION.labels(self.name, STREAM).observe(passed)
+                metrics.JOB_RUNS.labels(self.name, stream, outcome).inc()
+                metrics.JOB_DURATION.labels(self.name, stream).observe(passed)
 
-    async def tick(self) -> bool:
-        """Do what is due now; whether all of it was done.
+    async def tick(self, stream: Stream) -> bool:
+        """Do what is due of a stream now; whether all of it was done.
 
         Raises Fenced where another instance took the tenant meanwhile, and StoreUnavailable.
         """
@@ -111,11 +127,17 @@ class Working:
             await self._accounts.seat(lease)
             if not isinstance(self._adapter, Platform):
                 return True  # nothing is read through it yet
-            harvest = self._harvest = self._harvest or self._begin(self._adapter)
-            return await harvest.tick(lease, now, max(self.interval, SHORTEST_TICK))
+            if stream not in self._harvests:
+                self._begin(self._adapter)
+            longest = max(self.interval, SHORTEST_TICK)
+            return await self._harvests[stream].tick(lease, now, longest)
         except Fenced:
             self._hold(None)
             raise
+
+    async def ticks(self) -> bool:
+        """A tick of each stream, one after another, as `tick`."""
+        return all([await self.tick(stream) for stream in self.streams])
 
     async def keep(self) -> None:
         """Keep the accounts' tokens alive, if we work the tenant. Raises StoreUnavailable."""
@@ -173,8 +195,10 @@ class Working:
                 await leases.release(self._house.pool, self._lease)
                 self._hold(None)
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Count it no more: who still waits for an answer must not make its series again."""
+        for each in self._harvests.values():
+            await each.close()
         self._lease = None
         self._accounts.leave()
 
@@ -208,16 +232,33 @@ class Working:
             _log.info("worked by this instance again", tenant=self.name)
         self._elsewhere = False
 
-    def _begin(self, platform: Platform) -> Harvest:
-        settings, house = self.settings, self._house
-        work = Work(
+    def _begin(self, platform: Platform) -> None:
+        """What the streams share, and each of them."""
+        house, works = self._house, [self._work_of(platform, each) for each in platform.streams]
+        ids, failures = Ids(house.pool), Failures(_log)
+        discovering = Discovering(works[0], house.pool, ids, failures)
+        for work in works:
+            writer = Writer(house.pool, self.name, ids, house.partitions)
+            kit = Kit(work, house.pool, writer, discovering, house.clock, self._stopping, failures)
+            self._harvests[work.stream] = harvest(kit)
+
+    def _work_of(self, platform: Platform, stream: Stream) -> Work:
+        settings, whole = self.settings, stream in platform.whole
+        rules = Rules(
+            looks=() if whole else settings.looks,
+            longest=platform.longest_window,
+            retention=platform.retention,
+            whole=whole,
+        )
+        return Work(
             tenant=settings.name,
+            stream=stream,
             platform=platform,
             seats=self._accounts.seats,
             history=settings.history,
-            rules=Rules(looks=settings.looks, longest=platform.longest_window),
+            follow_up=settings.follow_up,
+            rules=rules,
         )
-        return Harvest(work, house.pool, house.partitions, house.clock, self._stopping)
 
 
 @asynccontextmanager
@@ -237,7 +278,7 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
         try:
             yield tenant
         finally:
-            tenant.leave()
+            await tenant.leave()
 
 
 def client_of(settings: Tenant, clock: Clock, *, concurrency: int) -> Client:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import partial
 
 from harvester import metrics
 from harvester.auth.calls import LONGEST_CALL
@@ -48,13 +49,18 @@ class Tenants:
         """
         async with AsyncExitStack() as stack:
             tenant = await stack.enter_async_context(working(self._house, settings))
-            last_success = None if at_once else await tenant.last_success()
+            last = {
+                each: None if at_once else await tenant.last_success(each)
+                for each in tenant.streams
+            }
             if settings.name in self._at_work:
                 # Its lease is not given back: who waits for it elsewhere is not meant.
                 await self._end(settings.name)
                 await self._leave(settings.name)
             self._at_work[settings.name] = tenant, stack.pop_all()
-        self.scheduler.plan(tenant.job, tenant.interval, tenant.run, last_success, tenant.signs)
+        for stream, success in last.items():
+            run = partial(tenant.run, stream)
+            self.scheduler.plan(tenant.job(stream), tenant.interval, run, success, tenant.signs)
         self.scheduler.plan(tenant.tokens_job, KEEP_EVERY, tenant.keep, None, tenant.signs)
 
     async def remove(self, name: str) -> None:
@@ -87,10 +93,7 @@ class Tenants:
         tenant, _ = self._at_work[name]
         tenant.stop()
         # Its token calls are waited for even when cancelled: an answer that came must be kept.
-        await asyncio.gather(
-            self.scheduler.unplan(tenant.job, DRAIN),
-            self.scheduler.unplan(tenant.tokens_job, DRAIN),
-        )
+        await asyncio.gather(*(self.scheduler.unplan(job, DRAIN) for job in tenant.jobs))
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(RELEASE):
                 await tenant.settle()

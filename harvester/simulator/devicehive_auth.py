@@ -83,7 +83,7 @@ class Tokens:
         self._refreshing: list[str] = []
         self._rejected: set[tuple[str, str]] = set()
         self._minted = 0
-        self.site = built(world)
+        self.site = built(world, switches)
         self.violations: list[str] = []
 
     def now(self) -> datetime:

@@ -24,6 +24,16 @@ class Switches:
     knows_create: bool = True  # whether there is `/token/create` at all
     jwt_secret: str = "devicehive"  # noqa: S105 - the vendor's own, of its tests
     clock_skew: timedelta = timedelta(0)  # how far the platform's clock is ahead of the world's
+    cache_ttl: int = 120  # how long a message is kept; 0: for ever, as 3.0 and 3.1 came
+    ids: int = 2**31  # so many there are; of few, one is soon met again at another device
+    odd_device_ids: bool = False  # with blanks, signs and letters that a path cannot hold
+    stamps: Literal["plain", "zulu", "short"] = "plain"  # short: no fraction where there is none
+    content_type: str = "application/json"  # of what succeeds
+    commands: float = 0.1  # so many to a device for each uplink of it; 0: none
+
+    @property
+    def clock_skew_ms(self) -> int:
+        return self.clock_skew // timedelta(milliseconds=1)
 
 
 AS_DOCUMENTED = Switches()
@@ -36,6 +46,14 @@ QUIRKS: Mapping[str, Switches] = {
     "no management of tokens": Switches(manage_token=False),
     "no making of tokens": Switches(knows_create=False),
     "short lives": Switches(access_ttl=60, refresh_ttl=180),
+    "kept for ever": Switches(cache_ttl=0),
+    "kept for ever, 4.1.0": Switches(version="4.1.0", cache_ttl=0),
+    "few ids": Switches(ids=20_000),
+    "odd device ids": Switches(odd_device_ids=True),
+    "stamps with a zone": Switches(stamps="zulu"),
+    "stamps without a fraction": Switches(stamps="short"),
+    "JSON by another name": Switches(content_type="text/plain"),
+    "no commands": Switches(commands=0),
 }
 """Deployments as they may be met."""
 

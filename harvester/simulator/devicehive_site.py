@@ -4,9 +4,10 @@ Here a network is a location as far as the same users see its devices, so that w
 network sees all of it, as on the platform.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.tenants import Location, Tenant, Thing
 from harvester.simulator.world import World
 
@@ -22,7 +23,17 @@ class Network:
     tenant: Tenant
     name: str
     seen_by: frozenset[str]
-    devices: tuple[Thing, ...]
+
+
+@dataclass(slots=True)
+class Device:
+    """A device as the platform has it; `network` is the id of its own. All are of one type."""
+
+    id: str
+    name: str
+    network: int
+    data: object = None
+    is_blocked: bool = False
 
 
 @dataclass(slots=True)
@@ -46,9 +57,13 @@ class Site:
 
     networks: Mapping[int, Network]
     accounts: Mapping[str, Account]  # by login
+    devices: dict[str, Device]
 
     def account(self, user_id: object) -> Account | None:
         return next((each for each in self.accounts.values() if each.id == user_id), None)
+
+    def tenant_of(self, device: Device) -> Tenant:
+        return self.networks[device.network].tenant
 
     def visible(self, account: Account) -> list[Network]:
         """All networks that are the account's now, whatever its tokens say."""
@@ -60,17 +75,23 @@ class Site:
         ]
 
 
-def built(world: World) -> Site:
+def device_id(thing: Thing, switches: Switches) -> str:
+    """Odd ones come in by other ways than a registration, which would refuse them."""
+    return f"{thing.name}: 50% of ü + #?" if switches.odd_device_ids else thing.uuid
+
+
+def built(world: World, switches: Switches) -> Site:
     networks: dict[int, Network] = {}
     accounts: dict[str, Account] = {}
+    devices: dict[str, Device] = {}
     for tenant in world.tenants.values():
-        for (place, seen_by), devices in _shared(tenant).items():
+        for (place, seen_by), things in _shared(tenant).items():
             number = len(networks) + 1
-            name = f"{place.name} {number}"
-            networks[number] = Network(number, tenant, name, seen_by, tuple(devices))
+            networks[number] = Network(number, tenant, f"{place.name} {number}", seen_by)
+            devices |= {each.id: each for each in _devices(things, number, switches)}
         for account in _accounts(tenant, len(accounts) + 1, networks):
             accounts[account.login] = account
-    return Site(networks, accounts)
+    return Site(networks, accounts, devices)
 
 
 def _shared(tenant: Tenant) -> dict[tuple[Location, frozenset[str]], list[Thing]]:
@@ -78,6 +99,13 @@ def _shared(tenant: Tenant) -> dict[tuple[Location, frozenset[str]], list[Thing]
     for thing in tenant.things:
         shared.setdefault((thing.location, thing.seen_by), []).append(thing)
     return shared
+
+
+def _devices(things: list[Thing], network: int, switches: Switches) -> Iterator[Device]:
+    for thing in things:
+        yield Device(
+            device_id(thing, switches), thing.name, network, is_blocked=not thing.active
+        )
 
 
 def _accounts(tenant: Tenant, first: int, networks: Mapping[int, Network]) -> list[Account]:

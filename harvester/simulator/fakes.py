@@ -9,6 +9,8 @@ import pkgutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from harvester import simulator
@@ -25,6 +27,28 @@ class Secret(str):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a task stood from `at` on, by the platform's clock and in its words."""
+
+    at: datetime
+    state: str | None
+    result: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTruth:
+    """A task that the platform has reported on: how it stood, from its beginning until now."""
+
+    kind: str
+    device: str | None
+    history: tuple[Standing, ...]
+
+    @property
+    def now(self) -> Standing:
+        return self.history[-1]
+
+
 class Fake(Protocol):
     """A fake at play. `token_calls` counts each when it arrives; `violations` are sentences about
     what a good client never does. Reads are GETs, token calls are POSTs: faults go by that."""
@@ -39,6 +63,12 @@ class Fake(Protocol):
 
     def enable(self, user: str, /) -> None:
         """Refuse them no more."""
+
+    def truth(self, tenant: str, /) -> dict[tuple[str, str, datetime], float | str]:
+        """What a perfect observer of the platform holds now, by device, channel and instant.
+
+        Only of a platform whose data is read.
+        """
 
 
 class Simulated(Protocol):

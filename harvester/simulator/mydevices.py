@@ -13,8 +13,10 @@ from aiohttp import web
 
 from harvester.simulator import mydevices_asked as asked
 from harvester.simulator import mydevices_shapes as shapes
+from harvester.simulator import mydevices_task_lists as task_lists
+from harvester.simulator import mydevices_tasks as tasks
 from harvester.simulator.chance import dice
-from harvester.simulator.fakes import Secret
+from harvester.simulator.fakes import Secret, TaskTruth
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.mydevices_auth import GrantRefusal, Session, Tokens
 from harvester.simulator.mydevices_quirks import AS_DOCUMENTED, QUIRKS, Switches
@@ -58,6 +60,12 @@ class FakeMydevices:
         """End the sessions of that user name: its refresh tokens are worth nothing now."""
         self.tokens.log_out(user)
 
+    def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
+        """What all users of `tenant` together can know by now, by identity."""
+        if self.switches.tasks_as == "absent":
+            return {}
+        return tasks.truth(self.world, self.world.tenants[tenant], self.tokens.now())
+
     def app(self) -> web.Application:
         app = web.Application(middlewares=[counting(self.requests), self._word, self._befall])
         walk = "/companies/{company:[0-9]+}/locations"
@@ -72,6 +80,9 @@ class FakeMydevices:
                 web.get(walk, self._locations),
                 web.get(walk + "/{location:[0-9]+}/things", self._things),
                 web.get(walk + "/{location:[0-9]+}/things/{thing}", self._thing),
+                web.get("/v1.0/reports", self._reports),
+                web.get("/companies/{company:[0-9]+}/reports/{report:[0-9]+}/history", self._runs),
+                web.get("/v1.0/alerts", self._alerts),
                 web.get("/v1.0/admin/things", self._admin_things),
                 web.get("/v1.0/admin/things/{thing}", self._admin_thing),
                 web.get("/v1.0/admin/users", self._admin_users),
@@ -166,6 +177,27 @@ class FakeMydevices:
         if "company" in request.match_info and thing not in _walked(request, user, tenant):
             raise Refusal(404)
         return web.json_response(shapes.thing_with_children(tenant, thing, self.switches))
+
+    async def _reports(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        found = [task_lists.report(tenant, it) for it in tasks.reports(tenant, user)]
+        return task_lists.listed(request, "reports", found, self.switches)
+
+    async def _runs(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        asked_for = int(request.match_info["company"]), int(request.match_info["report"])
+        for report in tasks.reports(tenant, user):
+            if (report.company.id, report.id) == asked_for:
+                runs = tasks.runs(self.world, report, self.tokens.now())
+                found = [task_lists.run(it) for it in runs]
+                return task_lists.listed(request, "history", found, self.switches)
+        raise Refusal(404)
+
+    async def _alerts(self, request: web.Request) -> web.Response:
+        user, tenant = self._user_of(request)
+        alerts = tasks.alerts(self.world, tenant, self.tokens.now(), user)
+        found = [task_lists.alert(tenant, it) for it in alerts]
+        return task_lists.listed(request, "alerts", found, self.switches)
 
     async def _admin_things(self, request: web.Request) -> web.Response:
         tenant = self._tenant_of(request)

@@ -38,6 +38,8 @@ class Switches:
     start_inclusive: bool = True
     end_inclusive: bool = True
     channel_as: Literal["str", "int"] = "str"  # int: digits only; other channels stay text
+    # Reports, runs and alerts: rows are paged, named is an envelope, odd is without ids.
+    tasks_as: Literal["bare", "rows", "named", "odd", "absent"] = "bare"
     access_ttl: int = 86_400
     refresh_ttl: int = 172_800
     session_max: int = 0  # from the login on, however often it is refreshed; 0: none, it slides
@@ -65,6 +67,9 @@ QUIRKS: Mapping[str, Switches] = {
     "cursor": Switches(page_cap=7, cursor=True),
     "cursor, oldest first": Switches(page_cap=7, cursor=True, newest_first=False),
     "channels as numbers": Switches(channel_as="int"),
+    "tasks in pages": Switches(tasks_as="rows"),
+    "tasks in an envelope": Switches(tasks_as="named"),
+    "no tasks": Switches(tasks_as="absent"),
     "rotating refresh tokens": Switches(rotate=True),
     "sessions that end": Switches(session_max=5 * 86_400),
     "short lives": Switches(access_ttl=60, refresh_ttl=180),

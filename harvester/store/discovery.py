@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harvester.model import Channel, Discovered, Meaning
+from harvester.model import Channel, Device, Discovered, Meaning
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease, writing
 
@@ -121,7 +121,7 @@ where not exists (select from harvester_data.interpretation i
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One device of a discovery, who sees its feeds, and what each of its channels means."""
+    """One finding of a discovery, who sees its feeds, and what each of its channels means."""
 
     found: Discovered
     account_id: int | None
@@ -137,12 +137,15 @@ class Discovery:
     wanted_since: datetime
     now: datetime
 
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        found = (finding.found.device for finding in self.findings)
+        return {device.identifier: device for device in found if device}
+
 
 async def save(pool: Pool, lease: Lease, ids: Ids, discovery: Discovery) -> None:
     """Keep a discovery in one transaction; beyond the caps of `catalog` a device is left out."""
-    devices = await ids.devices(
-        lease, (f.found.device.identifier for f in discovery.findings), discovery.now
-    )
+    devices = await ids.devices(lease, discovery.devices, discovery.now)
     stated = await _stated(lease, ids, discovery)
     async with writing(pool, lease) as connection:
         await _save_devices(connection, devices, discovery)
@@ -153,10 +156,9 @@ async def save(pool: Pool, lease: Lease, ids: Ids, discovery: Discovery) -> None
 async def _save_devices(
     connection: Connection, devices: Mapping[str, int], discovery: Discovery
 ) -> None:
-    seen = {f.found.device.identifier: f.found.device for f in discovery.findings}
     rows = sorted(
         (devices[name], device.name, device.kind)
-        for name, device in seen.items()
+        for name, device in discovery.devices.items()
         if name in devices
     )
     await connection.execute(_DEVICES_SEEN, *_columns(rows, 3), discovery.now)
@@ -169,7 +171,7 @@ async def _save_feeds(
         (feed, finding.account_id)
         for finding in discovery.findings
         for feed in finding.found.feeds
-        if finding.found.device.identifier in devices
+        if finding.found.device is None or finding.found.device.identifier in devices
     ]
     keys = _columns([(feed.stream, feed.key) for feed, _ in named], 2)
     await connection.execute(_FEEDS_MADE, lease.tenant_id, *keys, discovery.wanted_since)
@@ -198,6 +200,7 @@ async def _stated(lease: Lease, ids: Ids, discovery: Discovery) -> list[_Stated]
     said = {
         (finding.found.device.identifier, channel.name): (channel, meaning)
         for finding in discovery.findings
+        if finding.found.device
         for channel, meaning in finding.meanings.items()
         if channel.type or channel.unit or channel.label
     }

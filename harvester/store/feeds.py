@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester.model import Feed, Spans, Stream
@@ -42,6 +42,20 @@ order by f.feed_id
 limit $6
 """
 
+# What no account sees is not lost: nobody knows whether it could be asked for.
+_LOST = """
+update harvester_data.coverage c set lost = c.lost + gone.spans
+from (
+    select k.feed_id, k.wanted * tstzmultirange(tstzrange(null, $3)) - k.pulled - k.lost as spans
+    from harvester_data.coverage k
+    join harvester_data.feed f on f.feed_id = k.feed_id
+    where f.tenant_id = $1 and f.stream = $2
+      and exists (select from harvester_data.sight s where s.feed_id = f.feed_id)
+) gone
+where c.feed_id = gone.feed_id and not isempty(gone.spans)
+returning (select sum(upper(span) - lower(span)) from unnest(gone.spans) as span) as lost
+"""
+
 _FAILED = """
 update harvester_data.feed
 set failure = $2, failing_since = coalesce(failing_since, $3)
@@ -75,7 +89,7 @@ class DueFeed:
 
 
 async def due(
-    pool: Pool, tenant_id: int, stream: Stream, now: datetime, after: int, last: int
+    pool: Pool, tenant_id: int, stream: Stream, now: datetime, after: int, last: int = LAST
 ) -> list[DueFeed]:
     """The next page of a tenant's feeds: those with `after` < feed_id <= `last`."""
     with translated():
@@ -92,6 +106,16 @@ async def due(
         )
         for row in rows
     ]
+
+
+async def lose(pool: Pool, lease: Lease, stream: Stream, before: datetime) -> list[timedelta]:
+    """Give up what is missing before an instant; how much of each feed that lost something.
+
+    Raises Fenced, StoreUnavailable.
+    """
+    async with writing(pool, lease) as connection:
+        rows = await connection.fetch(_LOST, lease.tenant_id, stream, before)
+    return [row["lost"] for row in rows]
 
 
 async def failed(pool: Pool, lease: Lease, feed_id: int, failure: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ else goes the checked way, which compares with what is there, at two to three ti
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ import asyncpg
 
 from harvester import metrics
 from harvester.errors import StoreError, StoreUnavailable
-from harvester.model import Counts, Normalized, Reading, Rejection, Window
+from harvester.model import Counts, Normalized, Reading, Rejection, TaskReport, Window
+from harvester.store import task_reports
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease, writing
 from harvester.store.partitions import Partitions
 from harvester.store.rows import Rows, write
+from harvester.store.task_reports import Seen
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -31,6 +34,7 @@ GROUP = 20_000
 _COVERED = """
 update harvester_data.coverage c
 set pulled = c.pulled + gained.pulled,
+    lost = c.lost - gained.pulled,
     settled = c.settled + gained.settled,
     looked_at = case when gained.looked then gained.pulled_at
                      else least(c.looked_at, gained.pulled_at) end
@@ -71,11 +75,11 @@ class Batch:
     """What one window of a feed said, or a part of it.
 
     `fresh`: the window was never pulled, and no other feed serves its devices. `covers` comes
-    with the last batch of a window.
+    with the last batch of a window. What was not asked of a window covers none.
     """
 
     feed_id: int
-    window: Window
+    window: Window | None
     fresh: bool
     said: Normalized
     pulled_at: datetime
@@ -90,7 +94,7 @@ class _Waiting:
 
 
 class Writer:
-    """The one way into the database for a tenant's readings."""
+    """The one way into the database for a tenant's readings and reports of tasks."""
 
     def __init__(self, pool: Pool, tenant: str, ids: Ids, partitions: Partitions) -> None:
         self._pool = pool
@@ -123,7 +127,7 @@ class Writer:
         size = count = 0
         while count < len(self._queue) and size < GROUP:
             said = self._queue[count].batch.said
-            size += len(said.readings) + len(said.rejections)
+            size += len(said.readings) + len(said.rejections) + len(said.reports)
             count += 1
         group, self._queue = self._queue[:count], self._queue[count:]
         return group
@@ -157,25 +161,34 @@ class Writer:
     async def _commit_together(self, lease: Lease, batches: list[Batch]) -> None:
         with metrics.STORE_DURATION.labels(self._tenant).time():
             try:
-                counts, path = await self._transact(lease, batches)
+                counts, path, reports = await self._transact(lease, batches)
             except asyncpg.CheckViolationError:
                 # A partition that we knew of is gone: somebody dropped an old one.
                 self._partitions.forget()
-                counts, path = await self._transact(lease, batches)
+                counts, path, reports = await self._transact(lease, batches)
         self.commits += 1
         metrics.STORE_GROUPS.labels(self._tenant, path).inc()
         _count(self._tenant, counts)
+        task_reports.count(self._tenant, reports)
 
-    async def _transact(self, lease: Lease, batches: list[Batch]) -> tuple[Counts, str]:
+    async def _transact(
+        self, lease: Lease, batches: list[Batch]
+    ) -> tuple[Counts, str, Counter[str]]:
         rows = await self._resolve(lease, batches)
+        seen = await self._seen(lease, batches, rows)
         await self._partitions.ensure(rows.days())
         async with writing(self._pool, lease) as connection:
             counts, path = await write(connection, rows)
-            covered = [_covered(batch, batch.covers) for batch in batches if batch.covers]
+            covered = [
+                _covered(batch, batch.window, batch.covers)
+                for batch in batches
+                if batch.window and batch.covers
+            ]
             columns = [list(column) for column in zip(*covered, strict=True)] or [[]] * 6
             await connection.execute(_COVERED, *columns)
             await connection.execute(_MENDED, columns[0])
-        return counts, path
+            reports = await task_reports.write(connection, lease.tenant_id, seen)
+        return counts, path, reports
 
     async def _resolve(self, lease: Lease, batches: list[Batch]) -> Rows:
         named = {(r.device, r.channel) for batch in batches for r in batch.said.readings}
@@ -187,6 +200,20 @@ class Writer:
             rows.rejected += [(batch.feed_id, r, batch.pulled_at) for r in rejections]
             rows.unchanged += batch.said.repeated
         return rows
+
+    async def _seen(self, lease: Lease, batches: list[Batch], rows: Rows) -> list[Seen]:
+        """The reports of tasks; those of a device beyond the cap are rejected."""
+        said = [(batch, report) for batch in batches for report in batch.said.reports]
+        named = {report.device for _, report in said if report.device is not None}
+        ids = await self._ids.devices(lease, named, batches[0].pulled_at)
+        seen = []
+        for batch, report in said:
+            if report.device is not None and report.device not in ids:
+                rows.rejected.append((batch.feed_id, _beyond(report), batch.pulled_at))
+                continue
+            device_id = None if report.device is None else ids[report.device]
+            seen.append(Seen(report, batch.feed_id, device_id, batch.pulled_at))
+        return seen
 
 
 def _finish(group: list[_Waiting], error: StoreError | None) -> None:
@@ -203,9 +230,9 @@ def _count(tenant: str, counts: Counts) -> None:
 
 
 def _covered(
-    batch: Batch, covers: Covers
+    batch: Batch, window: Window, covers: Covers
 ) -> tuple[int, datetime, datetime, datetime, datetime, bool]:
-    since, until = batch.window.since, batch.window.until
+    since, until = window.since, window.until
     return (batch.feed_id, since, until, covers.settled_before, batch.pulled_at, covers.looked)
 
 
@@ -216,4 +243,14 @@ def _too_many(reading: Reading) -> Rejection:
         reason="too_many_series",
         stated_instant=reading.instant.isoformat(),
         value=str(reading.value),
+    )
+
+
+def _beyond(report: TaskReport) -> Rejection:
+    return Rejection(
+        device=report.device or "",
+        channel=report.kind,
+        reason="too_many_devices",
+        stated_instant=report.created_at.isoformat() if report.created_at else "",
+        value=report.identity,
     )

@@ -43,7 +43,7 @@ class Stand:
             house = await stack.enter_async_context(opened)
             for each in settings.tenants:
                 tenant = await stack.enter_async_context(service.working(house, each))
-                assert await tenant.tick()
+                assert await tenant.ticks()
 
     async def rows(self) -> list[Any]:
         async with self.database.connected() as connection:

@@ -198,7 +198,7 @@ async def test_a_platform_that_is_not_harvested_yet_is_told_by_check_and_at_the_
         async with service.opened(settings, SystemClock(), "test") as house:
             with capture_logs() as logs:
                 async with service.working(house, settings.tenants[0]) as tenant:
-                    assert await tenant.tick()
+                    assert await tenant.ticks()
     state, words = states(ended.out, "platform")["acme"]
     assert (state, "does not harvest its readings yet" in words) == ("ok", True)
     assert [each["tenant"] for each in logs if "no readings harvested" in each["event"]] == ["acme"]

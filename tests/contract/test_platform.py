@@ -81,23 +81,24 @@ async def test_a_window_in_which_nothing_was_published_is_empty(stage: Stage) ->
 
 async def test_a_user_finds_what_he_may_see_shared_or_not(stage: Stage) -> None:
     for user in stage.tenant.users:
-        found = {each.device.identifier: each for each in await stage.discovered(login(user))}
+        found = await stage.devices(login(user))
         seen = {thing.uuid: thing for thing in stage.tenant.things if user.name in thing.seen_by}
         assert found.keys() == seen.keys()
-        assert {each.seen_by for each in found.values()} == {None}
+        assert {each.seen_by for _, each in found.values()} == {None}
         for uuid, thing in seen.items():
-            assert found[uuid].device.name == thing.name
+            device, finding = found[uuid]
+            assert device.name == thing.name
             reports = thing.active and not thing.model.gateway
-            devices = [feed.devices for feed in found[uuid].feeds if feed.stream == "readings"]
+            devices = [feed.devices for feed in finding.feeds if feed.stream == "readings"]
             assert devices == ([(uuid,)] if reports else [])
     assert {len(thing.seen_by) for thing in stage.tenant.things} == {1, 2, 3}
 
 
 async def test_what_a_platform_states_of_channels_is_found_as_stated(stage: Stage) -> None:
     things = {thing.uuid: thing.model.sensors for thing in stage.tenant.things}
-    for found in await stage.discovered():
-        stated = {each.name: each for each in found.device.channels}
-        listed = {each.channel: each for each in things[found.device.identifier] if each.listed}
+    for uuid, (device, _) in (await stage.devices()).items():
+        stated = {each.name: each for each in device.channels}
+        listed = {each.channel: each for each in things[uuid] if each.listed}
         assert stated.keys() in (set(), listed.keys())
         for name, channel in stated.items():
             sensor = listed[name]
@@ -108,10 +109,10 @@ async def test_what_a_platform_states_of_channels_is_found_as_stated(stage: Stag
 async def test_the_tenants_own_client_finds_all_things_and_whose_they_are(stage: Stage) -> None:
     if not stage.adapter.own_client:  # then there is nothing more to find than users see
         return
-    found = await stage.discovered(Credentials(None))
-    owned = {(each.device.identifier, each.seen_by) for each in found if each.seen_by}
+    found = (await stage.devices(Credentials(None))).items()
+    owned = {(uuid, each.seen_by) for uuid, (_, each) in found if each.seen_by}
     assert owned == {(thing.uuid, thing.owner.name) for thing in stage.tenant.things}
-    feeds = {feed.key for each in found for feed in each.feeds}
+    feeds = {feed.key for _, (_, each) in found for feed in each.feeds}
     assert feeds == (await stage.feeds()).keys()
 
 
@@ -153,10 +154,10 @@ async def test_an_oversized_answer_asks_for_less(stage: Stage) -> None:
 
 
 async def test_what_is_told_of_one_device_may_be_forbidden(stage: Stage) -> None:
-    whole = [each.device.identifier for each in await stage.discovered()]
+    whole = list(await stage.devices())
     for device in whole:
         stage.fake.faults.add(Fault(device, refuse(403), times=None))
-        assert [each.device.identifier for each in await stage.discovered()] == whole
+        assert list(await stage.devices()) == whole
         stage.fake.faults.clear()
 
 

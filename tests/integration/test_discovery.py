@@ -133,6 +133,19 @@ async def test_a_device_that_nobody_configured_sees_is_known_without_a_feed(site
     assert await site.pool.fetchval("select count(*) from harvester_data.feed") == 0
 
 
+async def test_a_feed_of_no_device_is_wanted_and_seen_as_any_other(
+    site: Site, accounts: dict[str | None, int]
+) -> None:
+    tasks = Discovered(None, (Feed("task_reports", "tasks of ann"),))
+    ann = accounts["ann"]
+    found = [finding("one", feeds=[ONE], account_id=ann), Finding(tasks, ann, {})]
+    await site.save(*found, whole_sight_of=ann, wanted_since=at(-100))
+    assert await sights(site) == {("one", "ann"), ("tasks of ann", "ann")}
+    rows = await site.pool.fetch("select stream, feed from harvester.coverage order by feed")
+    assert [tuple(row) for row in rows] == [("readings", "one"), ("task_reports", "tasks of ann")]
+    assert await site.pool.fetchval("select count(*) from harvester_data.feed_device") == 1
+
+
 async def test_beyond_the_cap_a_device_is_left_out_with_its_feeds(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +169,7 @@ async def test_odd_words_of_a_platform_are_stored_as_channels_describes_them(sit
         Device("one", "x" * 9999, None, (odd, Channel("\0"))), (ONE, Feed("readings", "\0"))
     )
     found = channels.described(said)
-    assert found
+    assert found and found.device
     await site.save(Finding(found, None, {found.device.channels[0]: None}))
     label = await site.pool.fetchval("select label from harvester_data.interpretation")
     assert label == "NUL \\0 and \\ud800"

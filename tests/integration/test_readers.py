@@ -13,11 +13,12 @@ import asyncpg
 import pytest
 from fix_postgres import Connection, Database, Postgres
 from fix_store import LONG, T0, Site, batch, finding, tenant, window
+from reported import report
 
 from harvester.errors import DatabaseError
 from harvester.migrate import pending
 from harvester.model import Channel, Feed
-from harvester.store import catalog
+from harvester.store import catalog, task_reports
 from harvester.store.writer import Covers
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ QUERIES = sorted(ROOT.glob("sql/queries/*.sql"))
 SCHEMA = (ROOT / "docs/schema.md").read_text("utf-8")
 VIEWS = [
     *("accounts", "auth_events", "coverage", "devices"),
-    *("gaps", "latest_readings", "readings", "streams"),
+    *("gaps", "latest_readings", "readings", "streams", "task_report_history", "task_reports"),
 ]
 DAYS = 1440  # minutes
 PLAIN = {"tenant", "platform"}
@@ -127,7 +128,7 @@ async def test_the_document_names_every_view_column_and_query(connection: Connec
     assert {row[0] for row in columns} - words == set()
     assert {*VIEWS, *(path.name for path in QUERIES)} - words == set()
     assert {word for word in words if word.endswith(".sql")} == {path.name for path in QUERIES}
-    assert len(SCHEMA.splitlines()) < 120
+    assert len(SCHEMA.splitlines()) < 150
 
 
 @pytest.fixture
@@ -218,10 +219,63 @@ async def test_who_needs_a_person_and_what_token_calls_came_to(lived_in: Site) -
     )
 
 
+@pytest.fixture
+async def ran(lived_in: Site) -> Site:
+    """Two tasks: one failed and vanished in its re-run, the other failed long ago."""
+    now = datetime.now(UTC)
+    feed = await lived_in.feed_id("heard")
+    for age, state in ((3, "pending"), (2, "failed"), (1, "running")):
+        then = now - timedelta(hours=age)
+        said = report(state=state, updated_at=then, result={"age": age})
+        await lived_in.write(batch(feed, reports=[said], pulled_at=then))
+    for identity, days in (("yesterday", 0.9), ("before", 1.1)):
+        then = now - timedelta(days=days)
+        said = report(identity, device=None, state="expired", stated_state="late", updated_at=then)
+        await lived_in.write(batch(feed, reports=[said], pulled_at=now))
+    await task_reports.vanished(lived_in.pool, lived_in.lease, ["one/7"], now)
+    return lived_in
+
+
+async def test_tasks_that_failed_within_a_day(ran: Site) -> None:
+    [row] = await answer(ran, "failed_tasks_of_the_last_day.sql")
+    assert (row["device"], row["state"], row["stated_state"]) == (None, "expired", "late")
+    assert timedelta(hours=21) < datetime.now(UTC) - row["changed_at"] < timedelta(hours=22)
+
+
+async def test_what_tasks_went_through_and_for_how_long(ran: Site) -> None:
+    rows = await answer(ran, "task_history.sql")
+    hour = timedelta(hours=1)
+    assert [(row["device"], row["state"], row["lasted"]) for row in rows] == [
+        ("one", "pending", hour),
+        ("one", "failed", hour),
+        ("one", "running", hour),
+        ("one", "vanished", None),
+        (None, "expired", None),
+    ]
+
+
+async def test_a_reader_sees_what_tasks_came_to(
+    ran: Site, postgres: Postgres, database: Database
+) -> None:
+    async with dashboard(postgres, database) as reader:
+        found = await reader.fetch(
+            "select t.state, h.state as before, h.result ->> 'age' as age"
+            " from harvester.task_reports t"
+            " join harvester.task_report_history h using (tenant, identity)"
+            " where t.device = 'one' order by h.revision"
+        )
+    assert [tuple(row) for row in found] == [
+        ("running", "pending", "3"),
+        ("running", "failed", "2"),
+        ("running", "running", "1"),
+        ("running", "running", "1"),
+    ]
+
+
 async def test_each_query_of_the_cookbook_is_run_by_a_reader(
     postgres: Postgres, database: Database
 ) -> None:
-    assert len(QUERIES) == 7
+    assert len(QUERIES) == 9
     async with dashboard(postgres, database) as reader:
         for path in QUERIES:
             assert await reader.fetch(path.read_text("utf-8")) == []

@@ -72,7 +72,7 @@ async def test_each_user_finds_what_he_may_see_and_nothing_else() -> None:
         assert (await play.get("/companies/1/locations", access))[0] == 404
         elsewhere = "/companies/40001/locations/53001/things/" + play.thing("Gateway").uuid
         assert (await play.get(elsewhere, access))[0] == 404
-        assert (await play.get("/v1.0/alerts", access))[0] == 404
+        assert (await play.get("/v1.0/nothing", access))[0] == 404
 
 
 async def test_readings_come_newest_first_and_only_when_published() -> None:

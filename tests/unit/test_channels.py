@@ -8,19 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import MICROSECOND, NOW, PARTS, THEN, kept, of, refused
 
-from harvester.channels import (
-    EARLIEST,
-    FURTHEST_AHEAD,
-    LONGEST_NAME,
-    LONGEST_TEXT,
-    normalize,
-)
+from harvester.channels import LONGEST_TEXT, normalize
 from harvester.model import (
     Normalized,
     Reading,
     Rejection,
     Sample,
 )
+from harvester.storable import EARLIEST, FURTHEST_AHEAD, LONGEST_NAME
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,14 @@
 
 import pytest
 
-from harvester.channels import (
-    LONGEST_NAME,
-    described,
-    meaning,
-)
+from harvester.channels import described, meaning
 from harvester.model import (
     Channel,
     Device,
     Discovered,
     Feed,
 )
+from harvester.storable import LONGEST_NAME
 
 
 def test_of_a_discovered_device_only_what_can_be_stored_is_kept() -> None:
@@ -24,6 +21,11 @@ def test_of_a_discovered_device_only_what_can_be_stored_is_kept() -> None:
     kept_channel = Channel("t", "a\\0b", too_long[1:], None)
     device = Device("dev", "\\ud800", "kind", (kept_channel,))
     assert found == Discovered(device, feeds[:1], "ann")
+
+
+def test_of_a_finding_without_a_device_the_feeds_are_kept() -> None:
+    feeds = tuple(Feed("task_reports", key) for key in ["f", "a\0b"])
+    assert described(Discovered(None, feeds, "ann")) == Discovered(None, feeds[:1], "ann")
 
 
 @pytest.mark.parametrize("identifier", ["", "n" * (LONGEST_NAME + 1), "a\0b", "\ud800"])

@@ -11,18 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import MICROSECOND, NOW, PARTS, THEN, counted, kept, of
 
-from harvester.channels import (
-    EARLIEST,
-    FURTHEST_AHEAD,
-    LONGEST_NAME,
-    LONGEST_TEXT,
-    normalize,
-)
+from harvester.channels import LONGEST_TEXT, normalize
 from harvester.model import (
     Normalized,
     Reading,
     Sample,
 )
+from harvester.storable import EARLIEST, FURTHEST_AHEAD, LONGEST_NAME
 
 
 @pytest.mark.parametrize(

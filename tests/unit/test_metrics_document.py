@@ -53,6 +53,7 @@ def test_the_values_of_labels_are_documented() -> None:
         *metrics.JOB_OUTCOMES,
         *metrics.WINDOW_OUTCOMES,
         *metrics.STORE_PATHS,
+        *metrics.TASK_REPORT_OUTCOMES,
     ]
     assert [value for value in known if f"`{value}`" not in DOCUMENT] == []
 

@@ -147,7 +147,7 @@ async def _tried(
     found = cast("AsyncGenerator[Discovered]", adapter.discover(api, credentials))
     try:
         async with asyncio.timeout(PATIENCE), aclosing(found):
-            device = await anext(found, None)
+            first = await anext(found, None)
     except Unauthorized:
         raise
     except Forbidden as error:
@@ -158,4 +158,5 @@ async def _tried(
         return subject.wrong(f"its token reads what is not understood: {error}")
     except PlatformError as error:
         return subject.wrong(str(error))
-    return subject.ok("its token reads" if device else "its token reads; no device is to be seen")
+    sees = first is not None and first.device is not None
+    return subject.ok("its token reads" if sees else "its token reads; no device is to be seen")

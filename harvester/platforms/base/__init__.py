@@ -49,19 +49,19 @@ class Exchange(Protocol):
 class Socket(Protocol):
     """A WebSocket of one account. What arrives is kept until it is taken, within bounds.
 
-    Whatever ends it, all of these raise Unreachable from then on.
+    What is kept can be taken also when the socket is over. Beside that, whatever ended it is raised
+    by all of these from then on: Unreachable, or TooLarge where more came than is kept.
     """
 
     async def send(self, message: object) -> None:
         """Send it as a text of JSON."""
 
     async def receive(self) -> object:
-        """The next message, decoded: waited for. Raises Malformed."""
+        """The next message, decoded: waited for. Raises Malformed where it is no JSON."""
 
     def take(self) -> list[object]:
-        """All messages that have arrived and were not received yet, decoded.
-
-        Raises TooLarge where more came than is kept.
+        """All messages that have arrived and were not received yet, decoded; None for what is no
+        JSON. Raises what ended the socket only where there is no message left.
         """
 
     async def alive(self) -> datetime:
@@ -105,7 +105,8 @@ class Listening(Protocol):
     async def heard(self) -> tuple[Sequence[Said], datetime]:
         """What came since the last call, and until when nothing can be missing, by our clock.
 
-        Raises PlatformError: then it is over, and what came since the last call is not proven.
+        That instant is never before the last one; it is the same where nothing more is proven.
+        Raises PlatformError: then it is over.
         """
 
     async def close(self) -> None: ...

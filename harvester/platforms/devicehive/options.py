@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from annotated_types import Ge
+from pydantic import model_validator
 
 from harvester.durations import Duration
 from harvester.model import TaskState
 from harvester.platforms.base import Options
+
+_REST = "/rest"
 
 
 class DeviceHiveOptions(Options):
@@ -28,6 +32,15 @@ class DeviceHiveOptions(Options):
     command_states: Mapping[str, TaskState] = {}
     """What words of this installation's devices mean, in any case, beside those that we know."""
 
+    @model_validator(mode="after")
+    def _socket_is_known(self) -> Self:
+        is_beside = self.base_url.rstrip("/").endswith(_REST)
+        if self.ingest == "websocket" and not (self.websocket_url or is_beside):
+            raise ValueError(
+                "give a websocket_url: base_url, which does not end in /rest, tells none"
+            )
+        return self
+
     @property
     def login_url(self) -> str:
         return f"{(self.auth_url or self.base_url).rstrip('/')}/token"
@@ -39,3 +52,10 @@ class DeviceHiveOptions(Options):
     @property
     def create_url(self) -> str:
         return f"{self.login_url}/create"
+
+    @property
+    def socket_url(self) -> str:
+        """As it is configured, or beside the API."""
+        beside = urlsplit(self.base_url.rstrip("/").removesuffix(_REST) + "/websocket")
+        scheme = "ws" if beside.scheme == "http" else "wss"
+        return self.websocket_url or beside._replace(scheme=scheme).geturl()

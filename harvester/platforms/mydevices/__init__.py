@@ -10,15 +10,30 @@ from typing import ClassVar
 import structlog
 
 from harvester.logs import Failures
-from harvester.model import Credentials, Discovered, Feed, Sample, Token, Window
+from harvester.model import (
+    Credentials,
+    Discovered,
+    Feed,
+    OpenTask,
+    Sample,
+    Stream,
+    TaskReport,
+    Token,
+    Window,
+)
 from harvester.platforms import base
-from harvester.platforms.mydevices import readings, things, tokens
+from harvester.platforms.mydevices import readings, tasks, things, tokens
 from harvester.platforms.mydevices.options import MyDevicesOptions
 
 
 class Adapter(base.Platform):
-    """myDevices as seen by one tenant. A thing is a device, and has one feed of readings."""
+    """myDevices as seen by one tenant. A thing is a device, and has one feed of readings.
 
+    Reports and alerts are listed for each user, who has one feed of them.
+    """
+
+    streams: ClassVar[tuple[Stream, ...]] = ("readings", "task_reports")
+    whole: ClassVar[frozenset[Stream]] = frozenset({"task_reports"})
     Options: ClassVar[type[base.Options]] = MyDevicesOptions
     token_reasons: ClassVar[tuple[str, ...]] = tokens.REASONS
 
@@ -55,13 +70,13 @@ class Adapter(base.Platform):
         return await tokens.renewed(exchange, self._options, token, now)
 
     def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
-        """All things the user sees or, for the admin's client, all things of all users.
+        """All that the user sees or, for the admin's client, all things of all users.
 
         Raises PlatformError.
         """
         if credentials.user is None:
             return things.of_client(api, self._failures)
-        return things.of_user(api, self._failures)
+        return things.of_user(api, credentials.user, self._failures)
 
     def readings(
         self, api: base.Api, feed: Feed, window: Window
@@ -71,3 +86,16 @@ class Adapter(base.Platform):
         Raises PlatformError, and Truncated where an answer cannot be proven complete.
         """
         return readings.pulled(api, feed.key, window)
+
+    def task_reports(
+        self, api: base.Api, feed: Feed, _window: Window
+    ) -> AsyncIterator[Sequence[TaskReport]]:
+        """The reports of each list, whatever the window.
+
+        Raises PlatformError, but not where a list is not offered to the user.
+        """
+        return tasks.listed(api, feed, self._failures)
+
+    async def task_report(self, api: base.Api, _feed: Feed, task: OpenTask) -> Sequence[TaskReport]:
+        """What its list says of it now. Raises PlatformError."""
+        return await tasks.again(api, task)

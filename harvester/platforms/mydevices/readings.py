@@ -137,14 +137,14 @@ def _samples(thing: str, uplinks: Iterable[object]) -> Iterator[Sample]:
             yield Sample(thing, "", None, uplink)
             continue
         ts = uplink.get("ts")
-        instant = _instant(ts)
-        stated = ts if instant is None else None
+        at = instant(ts)
+        stated = ts if at is None else None
         identity = uplink.get("correlation_id")
         reading_id = identity if isinstance(identity, str) else ""
         for sensor in _sensors(uplink):
             channel = _channel(sensor)
             value = sensor.get("v") if channel and isinstance(sensor, dict) else sensor
-            yield Sample(thing, channel, instant, value, reading_id, stated)
+            yield Sample(thing, channel, at, value, reading_id, stated)
 
 
 def _sensors(uplink: dict[str, object]) -> list[object]:
@@ -177,7 +177,8 @@ def _ms(ts: object) -> int | None:
     return None
 
 
-def _instant(ts: object) -> datetime | None:
+def instant(ts: object) -> datetime | None:
+    """The instant of epoch milliseconds, None where they are none."""
     ms = _ms(ts)
     try:
         return None if ms is None else _EPOCH + ms * _MS

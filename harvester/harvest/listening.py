@@ -1,0 +1,122 @@
+"""Subscriptions: what a platform sends by itself, and what of the time of a feed that covers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from harvester.clock import within
+from harvester.errors import PlatformError
+from harvester.harvest.pulling import Tick, normalized
+from harvester.harvest.work import Seat
+from harvester.logs import Failures
+from harvester.model import Normalized, Said, Sample, TaskReport, Window
+from harvester.platforms.base import Listening
+from harvester.store.feeds import DueFeed
+from harvester.store.writer import Batch, Covers
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What one account was told, and the time of its axis in which it was told of everything."""
+
+    said: Sequence[Said]
+    window: Window | None
+
+
+class Ears:
+    """One subscription of each account, opened anew at the next tick after it ended."""
+
+    def __init__(self, failures: Failures, patience: timedelta) -> None:
+        self._failures = failures
+        self._patience = patience
+        self._open: dict[int, Listening] = {}
+
+    async def close(self) -> None:
+        """End them all."""
+        for listening in self._open.values():
+            await listening.close()
+        self._open.clear()
+
+    async def hear(self, tick: Tick, feeds: Iterable[DueFeed]) -> list[DueFeed]:
+        """Write down what was told since the last tick; the feeds that must be polled all the
+        same, as they miss time from before their subscription began."""
+        by_account: dict[int, list[DueFeed]] = defaultdict(list)
+        for due in feeds:
+            by_account[_account_of(due, tick)].append(due)
+        left: list[DueFeed] = []
+        for account_id, own in by_account.items():
+            seat = tick.work.seats.get(account_id)
+            heard = await self._heard(tick, seat) if seat else None
+            left += await _written(tick, own, heard) if heard else own
+        return left
+
+    async def _heard(self, tick: Tick, seat: Seat) -> _Heard | None:
+        what = f"{tick.work.tenant} {tick.work.stream} subscription"
+        try:
+            heard = await within(tick.clock, self._patience, self._listen(tick, seat))
+        except (PlatformError, TimeoutError) as error:
+            reason = error.reason if isinstance(error, PlatformError) else "no answer"
+            self._failures.failing(what, reason, error=str(error))
+            await self._drop(seat)
+            return None
+        self._failures.well(what)
+        return heard
+
+    async def _listen(self, tick: Tick, seat: Seat) -> _Heard:
+        listening = self._open.get(seat.account_id)
+        if listening is None:
+            listening = await tick.work.platform.listen(seat.api, tick.work.stream)
+            self._open[seat.account_id] = listening
+        said, until = await listening.heard()
+        since, end = tick.axis.reached(listening.since), tick.axis.passed(until)
+        return _Heard(said, Window(since, end) if since < end else None)
+
+    async def _drop(self, seat: Seat) -> None:
+        if listening := self._open.pop(seat.account_id, None):
+            await listening.close()
+
+
+def _account_of(due: DueFeed, tick: Tick) -> int:
+    """The account through which a feed is pulled: the first that we have."""
+    return next((each for each in due.accounts if each in tick.work.seats), 0)
+
+
+async def _written(tick: Tick, feeds: Sequence[DueFeed], heard: _Heard) -> list[DueFeed]:
+    """Each feed gets what is of its device; those left that miss what was never told."""
+    by_device = _by_device(heard.said)
+    nobodys = by_device.pop("", [])
+    for due in feeds:
+        said = [each for device in due.feed.devices for each in by_device.get(device, ())]
+        said, nobodys = said + nobodys, []  # what has no device is rejected, under any feed
+        covers = Covers(heard.window.until, looked=True) if heard.window else None
+        if said or covers:
+            window = heard.window or Window(tick.now, tick.now + timedelta(microseconds=1))
+            normal = _in_order(said, tick.now)
+            await tick.outlet.write(Batch(due.feed_id, window, False, normal, tick.now, covers))
+    since = heard.window.since if heard.window else None
+    return [due for due in feeds if since is None or _misses_before(due, since)]
+
+
+def _in_order(said: Sequence[Said], now: datetime) -> Normalized:
+    """Each state that a task was told to be in is kept, and not only the last of them."""
+    normal = normalized([each for each in said if isinstance(each, Sample)], now)
+    for each in said:
+        if isinstance(each, TaskReport):
+            told = normalized([each], now)
+            normal.reports += told.reports
+            normal.rejections += told.rejections
+    return normal
+
+
+def _misses_before(due: DueFeed, since: datetime) -> bool:
+    return any(span.since < since for span in due.missing)
+
+
+def _by_device(said: Sequence[Said]) -> dict[str, list[Said]]:
+    found: dict[str, list[Said]] = defaultdict(list)
+    for each in said:
+        found[each.device or ""].append(each)
+    return found
