@@ -295,6 +295,7 @@ def expect(tenant: str, platform: str, token_reasons: Iterable[str] = ()) -> Non
         for outcome in JOB_OUTCOMES:
             JOB_RUNS.labels(tenant, stream, outcome)
         JOB_DURATION.labels(tenant, stream)
+        BACKLOG_DROPPED.labels(tenant, stream)
     for readings in _READINGS:
         readings.labels(tenant)
     for outcome in TASK_REPORT_OUTCOMES:

@@ -50,9 +50,10 @@ async def connected(*, autoping: bool = True, reads: bool = True) -> AsyncIterat
 
     async def part(there: web.WebSocketResponse) -> None:
         opened.put_nowait(there)
-        if reads:
-            async for _ in there:
-                pass
+        try:
+            while reads and not there.closed:
+                await there.receive()
+        finally:
             left.set()
         await over.wait()
 

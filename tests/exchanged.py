@@ -1,14 +1,19 @@
 """A server on loopback that answers as it is told, and a client that talks to it."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from harvester.client import Bearer, Client
 from harvester.simulator.clock import HandClock
@@ -129,3 +134,27 @@ async def garbage(request: web.Request) -> web.StreamResponse:
     request.transport.write(b"HTTP/1.1 banana\r\n\r\n")
     request.transport.close()
     return web.Response()
+
+
+async def hang(_: web.Request) -> web.StreamResponse:
+    """No answer at all."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A certificate of a server's own."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    valid = builder.not_valid_before(START - timedelta(days=9)).not_valid_after(START.replace(2099))
+    pem = valid.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem += key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "both.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context

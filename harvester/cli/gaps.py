@@ -103,7 +103,7 @@ async def _found(
 
 def edge(tenant: Tenant) -> timedelta:
     """How far behind now a well pulled feed may be: a tick, and the wait for the next one."""
-    return 2 * max(tenant.interval, SHORTEST_TICK)
+    return 2 * max(tenant.polled_every, SHORTEST_TICK)
 
 
 def _print(rows: Sequence[shown.Row]) -> None:

@@ -65,7 +65,7 @@ class WebSocket:
         self._unanswered: set[bytes] = set()
         self._over: tuple[type[PlatformError], str] | None = None
         self._changed = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
+        self._tasks = [asyncio.create_task(self._read())]
 
     async def send(self, message: object) -> None:
         """Send it as a text of JSON."""
@@ -113,7 +113,7 @@ class WebSocket:
     async def close(self) -> None:
         """Return when nothing of it is open any more."""
         self._end(Unreachable, "closed by ourselves")
-        await asyncio.wait([self._reading])
+        await asyncio.wait(self._tasks)
 
     async def _write(self, write: Callable[[Frame], Awaitable[None]], what: Frame) -> None:
         self._check()
@@ -130,10 +130,12 @@ class WebSocket:
                 await self._meet(await self._connection.receive())
         except (aiohttp.ClientError, OSError) as error:  # no pong could be sent
             self._end(Unreachable, why(error))
-        finally:
-            with suppress(aiohttp.ClientError, OSError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._connection.close()
+
+    async def _shut(self) -> None:
+        """Whoever reads then reads that it is closed."""
+        with suppress(aiohttp.ClientError, OSError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._connection.close()
 
     async def _meet(self, message: WSMessage) -> None:
         if message.type is WSMsgType.TEXT:
@@ -175,8 +177,7 @@ class WebSocket:
         if self._over is None:
             self._over = kind, f"{self._name}: {words}"
             self._changed.set()
-            if asyncio.current_task() is not self._reading:
-                self._reading.cancel()
+            self._tasks.append(asyncio.create_task(self._shut()))
 
     def _check(self) -> None:
         if self._over:

@@ -24,7 +24,7 @@ from harvester.config.tree import Location, Tree, at, nearest
 from harvester.config.urls import is_host
 from harvester.durations import Duration
 from harvester.platforms import adapter, names
-from harvester.platforms.base import Access, Options, Platform, Secret
+from harvester.platforms.base import SHARE, Access, Options, Platform, Secret
 from harvester.vault import KeyFile, KeySource, KeyVariable, OwnKeyFile
 
 _TENANT_NAME = re.compile(r"[a-z0-9_-]{1,40}")
@@ -182,6 +182,13 @@ class Tenant(_Table):
     """How long a report of a task that is not over is asked for again, since it was first seen."""
     options: Annotated[Options, BeforeValidator(_options)]
     accounts: tuple[Account, ...] = Field(default=(), alias="account")
+
+    @property
+    def polled_every(self) -> timedelta:
+        """The `interval`, or less where its platform forgets too soon for that."""
+        found = adapter(self.platform)(self.options)
+        retention = found.retention if isinstance(found, Platform) else None
+        return min(self.interval, retention / SHARE) if retention else self.interval
 
     @model_validator(mode="after")
     def _secrets_taken(self) -> Self:

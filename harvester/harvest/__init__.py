@@ -77,7 +77,8 @@ class Harvest:
 
     async def _discovered(self, lease: Lease, tick: Tick) -> bool:
         discovering, since = self._kit.discovering, tick.work.wanted_since(tick.now)
-        await discovering.save(lease, await discovering.ask(tick.now), since)
+        async with discovering.turn:
+            await discovering.save(lease, await discovering.ask(tick.now), since)
         return discovering.is_well
 
     async def _pages(self, lease: Lease, tick: Tick) -> AsyncIterator[list[DueFeed]]:

@@ -14,6 +14,7 @@ from harvester.errors import PlatformError
 from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
 from harvester.model import Discovered
+from harvester.platforms.base import SHARE
 from harvester.store import discovery
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease
@@ -42,7 +43,8 @@ class Discovering:
         self._pool = pool
         self._ids = ids
         self._failures = failures
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """To be held from a question until its answer is saved: the streams share it."""
         self._asked_at: dict[int, datetime] = {}
         self._known: dict[int, tuple[int, datetime]] = {}
         """A digest of what is in the database, and since when."""
@@ -50,9 +52,8 @@ class Discovering:
 
     async def ask(self, now: datetime) -> list[Found]:
         """What the accounts see that are due. Why one could not tell is told here."""
-        async with self._turn:  # the streams share what one of them asked for
-            due = [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
-            return [found for seat in due if (found := await self._ask(seat, now))]
+        due = [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
+        return [found for seat in due if (found := await self._ask(seat, now))]
 
     async def save(self, lease: Lease, found: Iterable[Found], since: datetime) -> None:
         """Bring it into the database. New feeds are wanted from `since` on, by their axis.
@@ -82,7 +83,7 @@ class Discovering:
     def _every(self) -> timedelta:
         """Where a platform forgets, what a new device says must not be gone when it is found."""
         retention = self._work.platform.retention
-        return min(EVERY, retention / 3) if retention else EVERY
+        return min(EVERY, retention / SHARE) if retention else EVERY
 
     async def _ask(self, seat: Seat, now: datetime) -> Found | None:
         what = f"{account_name(self._work.tenant, seat.credentials.user)} discovery"

@@ -7,9 +7,8 @@ from datetime import timedelta
 from harvester import metrics
 from harvester.harvest.work import Work
 from harvester.logs import Failures
+from harvester.platforms.base import SHARE
 
-SHARE = 3
-"""Each feed is polled so often within the retention: one poll may fail, and nothing is lost."""
 ENOUGH = 16
 """Answers after which a guess is worth telling."""
 _WEIGHT = 0.1

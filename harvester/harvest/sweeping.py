@@ -95,14 +95,26 @@ class Sweep:
 
     async def _look(self, lease: Lease, now: datetime, axis: Axis) -> StoreUnavailable | None:
         """Learn what there is to poll; where the database is away, what was known goes on."""
-        found = await self._kit.discovering.ask(now)
+        discovering = self._kit.discovering
         try:
-            await self._database.run(lambda: self._learn(lease, axis, found))
+            async with discovering.turn:
+                found = await self._discovered(now)
+                await self._database.run(lambda: self._learn(lease, axis, found))
         except StoreUnavailable as error:
             if not self._known:
                 raise
             return error
         return None
+
+    async def _discovered(self, now: datetime) -> list[Found]:
+        what = f"{self._kit.work.tenant} discovery in time"
+        try:
+            found = await within(self._kit.clock, self._patience, self._kit.discovering.ask(now))
+        except TimeoutError:
+            self._kit.failures.failing(what, Unreachable.reason)
+            return []
+        self._kit.failures.well(what)
+        return found
 
     async def _learn(self, lease: Lease, axis: Axis, found: Sequence[Found]) -> None:
         kit, now = self._kit, axis.passed(self._kit.clock.now())

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from harvester import windows
 from harvester.model import Credentials, Stream
-from harvester.platforms.base import Platform, SocketApi
+from harvester.platforms.base import SHARE, Platform, SocketApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ class Work:
     def wanted_since(self, now: datetime) -> datetime:
         """From when on a feed is wanted that is found at `now`, both by its axis.
 
-        What the platform no longer had when it was found is not wanted, and so not lost.
+        What the platform had forgotten by then is not wanted, and so not lost. Where it forgets
+        within a sweep or two, what came since the last discovery is all that can be new.
         """
-        return now - min(self.history, self.rules.retention or self.history)
+        kept = self.rules.retention or self.history
+        return now - min(self.history, kept / SHARE if self.rules.whole else kept)
 
     def account_of(self, user: str) -> int | None:
         """The account of a user, whom platforms spell in either case."""

@@ -15,7 +15,6 @@ from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Fenced, StoreError, StoreUnavailable
 from harvester.harvest import Discovering, Harvest, Kit, Sweep, Work, harvest
-from harvester.harvest.pace import SHARE
 from harvester.logs import Failures
 from harvester.model import Stream
 from harvester.platforms.base import Platform
@@ -73,13 +72,6 @@ class Working:
     def jobs(self) -> list[str]:
         return [*map(self.job, self.streams), self.tokens_job]
 
-    @property
-    def interval(self) -> timedelta:
-        """As configured, but where the platform forgets no longer than lets a poll fail."""
-        retention = self._adapter.retention if isinstance(self._adapter, Platform) else None
-        wanted = self.settings.interval
-        return min(wanted, retention / SHARE) if retention else wanted
-
     def signs(self) -> tuple[int, int]:
         """What changes while a tick gets on: exchanges and commits so far."""
         return self._client.exchanges, sum(each.commits for each in self._harvests.values())
@@ -129,7 +121,7 @@ class Working:
                 return True  # nothing is read through it yet
             if stream not in self._harvests:
                 self._begin(self._adapter)
-            longest = max(self.interval, SHORTEST_TICK)
+            longest = max(self.settings.polled_every, SHORTEST_TICK)
             return await self._harvests[stream].tick(lease, now, longest)
         except Fenced:
             self._hold(None)

@@ -59,8 +59,9 @@ class Tenants:
                 await self._leave(settings.name)
             self._at_work[settings.name] = tenant, stack.pop_all()
         for stream, success in last.items():
+            job, every = tenant.job(stream), settings.polled_every
             run = partial(tenant.run, stream)
-            self.scheduler.plan(tenant.job(stream), tenant.interval, run, success, tenant.signs)
+            self.scheduler.plan(job, every, run, success, tenant.signs)
         self.scheduler.plan(tenant.tokens_job, KEEP_EVERY, tenant.keep, None, tenant.signs)
 
     async def remove(self, name: str) -> None:

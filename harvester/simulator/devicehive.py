@@ -1,29 +1,41 @@
-"""A fake DeviceHive: its token endpoints, and reads that tell whether a token is good.
+"""A fake DeviceHive: token endpoints, devices, and a cache of messages, over real sockets.
 
 One server speaks for all tenants of a world, with the API and the auth service under the paths of
 the vendor's proxy. Routes and answers are those of the vendor's documents and open server.
 """
 
-import json
+import asyncio
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
 from aiohttp import web
 
+from harvester.simulator import devicehive_asked as asking
 from harvester.simulator import devicehive_shapes as shapes
-from harvester.simulator.devicehive_auth import Asked, Bearer, ContainerRefusal, Payload, Tokens
+from harvester.simulator.devicehive_actions import Actions, Doors, Verbs
+from harvester.simulator.devicehive_asked import Asked
+from harvester.simulator.devicehive_auth import ContainerRefusal, Payload, Tokens
+from harvester.simulator.devicehive_cache import Cache
+from harvester.simulator.devicehive_devices import Devices
+from harvester.simulator.devicehive_flow import Arrival, Flow, Key
+from harvester.simulator.devicehive_messages import Messages
+from harvester.simulator.devicehive_polls import Polls
 from harvester.simulator.devicehive_quirks import AS_DOCUMENTED, QUIRKS, Switches
-from harvester.simulator.devicehive_site import ACTIVE, DISABLED, Network
-from harvester.simulator.faults import Answer, Faults, Refusal
+from harvester.simulator.devicehive_rest import Rest
+from harvester.simulator.devicehive_rights import Rights
+from harvester.simulator.devicehive_site import ACTIVE, DISABLED
+from harvester.simulator.devicehive_socket import Sockets
+from harvester.simulator.devicehive_subscriptions import Subscriptions
+from harvester.simulator.fakes import TaskTruth
+from harvester.simulator.faults import Answer, Fault, Faults, Refusal, hang
 from harvester.simulator.serving import counting, dating, listening
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
 
 __all__ = ["QUIRKS", "FakeDevicehive", "options", "serve"]
 
-API, AUTH = "/api/rest", "/auth/rest"
-GET_NETWORK, GET_DEVICE, GET_CURRENT_USER = 2, 3, 10
+API, AUTH, SOCKET = "/api/rest", "/auth/rest", "/api/websocket"
 GRANTS = {"token": "password", "refresh": "refresh_token", "create": "create"}
 """What a token call is counted as, by the last part of its path."""
 
@@ -45,6 +57,26 @@ class FakeDevicehive:
         self.requests: Counter[str] = Counter()
         self.token_calls: Counter[str] = Counter()
         self.url = ""
+        self.cache = Cache(world, switches)
+        self.flow = Flow(world, switches, self.tokens.site, self.cache)
+        self.rights = Rights(self.tokens.site)
+        self.devices = Devices(self.rights, self.cache, self.flow, self.violations)
+        self.messages = Messages(self.rights, self.cache, self.flow, switches, self.violations)
+        self.polls = Polls(self.rights, self.cache, switches, world.clock)
+        self.sockets = self._sockets()
+
+    def truth(self, tenant: str) -> dict[Key, float | str]:
+        """All readings that came in so far: of two of one device, channel and instant the later."""
+        return self.flow.truth(tenant)
+
+    def arrivals(self, tenant: str) -> list[Arrival]:
+        """Each reading with the instant at which it came in, by the platform's clock; in that
+        order. One that was corrected stands there again."""
+        return self.flow.arrivals(tenant)
+
+    def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
+        """All commands that came in, by "device/id/timestamp" as the platform says them."""
+        return self.flow.tasks(tenant)
 
     def disable(self, user: str) -> None:
         """Disable the account of that login: none of its tokens serves until it is active."""
@@ -62,6 +94,21 @@ class FakeDevicehive:
         """Sign with another secret from now on, as after a restart: no token serves any more."""
         self.tokens.change_secret()
 
+    def move(self, device: str, network: int) -> None:
+        """Put the device into another network."""
+        self.tokens.site.devices[device].network = network
+
+    def delete(self, device: str) -> None:
+        """Delete the device: what it would send does not come in any more."""
+        self.flow.bring()
+        del self.tokens.site.devices[device]
+
+    def hang(self, device: str) -> Fault:
+        """Answer nothing that is asked of the device, until the fault is taken out."""
+        return self.faults.add(
+            Fault(lambda request: request.match_info.get("device") == device, hang(), times=None)
+        )
+
     def app(self) -> web.Application:
         app = web.Application(middlewares=[counting(self.requests), self._word, self._befall])
         for base in (API, AUTH):
@@ -74,27 +121,47 @@ class FakeDevicehive:
             )
             if self.switches.knows_create:
                 app.add_routes([web.post(f"{base}/token/create", self._create)])
-        app.add_routes(
-            [
-                web.get(f"{API}/device", self._devices),
-                web.get(f"{API}/network", self._networks),
-                web.get(f"{API}/user/current", self._user),
-            ]
-        )
+        rest = Rest(self.tokens, self.flow, self.devices, self.messages, self.polls)
+        app.add_routes(rest.routes(API))
+        app.add_routes([web.get(SOCKET, self.sockets.accept)])
+        app.cleanup_ctx.append(self._flowing)
+        app.on_shutdown.append(self.sockets.end)
         dating(app, self.tokens.now)
         return app
+
+    def _sockets(self) -> Sockets:
+        doors = Doors(self.tokens, self.token_calls, self.cache, self.switches)
+        verbs = Verbs(self.devices, self.messages)
+        subscriptions = Subscriptions(self.rights, self.cache, self.polls, self.switches)
+        actions = Actions(doors, verbs, subscriptions, self.violations)
+        return Sockets(self.world.clock, actions.act, self.flow.bring, self.violations)
+
+    async def _flowing(self, _app: web.Application) -> AsyncIterator[None]:
+        """Let the world's messages come in as its clock moves, whether or not anybody asks."""
+        flowing = asyncio.create_task(self._flow_on())
+        yield
+        flowing.cancel()
+        with suppress(asyncio.CancelledError):
+            await flowing
+
+    async def _flow_on(self) -> None:
+        while True:
+            await self.flow.next()
 
     @web.middleware
     async def _word(self, request: web.Request, handler: Answer) -> web.StreamResponse:
         try:
-            return await handler(request)
+            answer = await handler(request)
+            if answer.content_type == "application/json":
+                answer.content_type = self.switches.content_type
+            return answer
         except ContainerRefusal as refusal:
             told = (refusal.message, self.switches, self.tokens.now())
             return shapes.unauthorized(request.path, *told)
         except Refusal as refusal:
-            answer = shapes.error(refusal.status, refusal.message)
-            answer.headers.update(refusal.headers)
-            return answer
+            refused = shapes.error(refusal.status, refusal.message)
+            refused.headers.update(refusal.headers)
+            return refused
         except web.HTTPException as error:
             return shapes.error(error.status, f"HTTP {error.status} {error.reason}")
 
@@ -107,7 +174,7 @@ class FakeDevicehive:
         if grant != "refresh_token":
             return await self.faults.answer(request, handler)
         # Around the faults, so that a refresh that is held back is still seen as under way.
-        with self.tokens.refreshing(await _asked(request)):
+        with self.tokens.refreshing(await asking.body(request)):
             return await self.faults.answer(request, handler)
 
     async def _login(self, request: web.Request) -> web.Response:
@@ -118,7 +185,7 @@ class FakeDevicehive:
 
     async def _create(self, request: web.Request) -> web.Response:
         bearer = self.tokens.bearer(request.headers.get("Authorization"))
-        return web.json_response(self.tokens.create(bearer, await _asked(request)), status=201)
+        return web.json_response(self.tokens.create(bearer, await asking.body(request)), status=201)
 
     async def _without_bearer(
         self, request: web.Request, answer: Callable[[Asked], Payload]
@@ -128,43 +195,15 @@ class FakeDevicehive:
         if header is not None:
             self.violations.append(f"a bearer was sent with POST {request.path}")
             self.tokens.bearer(header)
-        return web.json_response(answer(await _asked(request)), status=201)
+        return web.json_response(answer(await asking.body(request)), status=201)
 
     async def _info(self, request: web.Request) -> web.Response:
         told = {
             "apiVersion": self.switches.version,
-            "serverTimestamp": shapes.instant(self.tokens.now()),
-            "webSocketServerUrl": f"ws://{request.host}/api/websocket",
+            "serverTimestamp": shapes.stamp(self.cache.stamp(), self.switches),
+            "webSocketServerUrl": f"ws://{request.host}{SOCKET}",
         }
         return web.json_response(told)
-
-    async def _devices(self, request: web.Request) -> web.Response:
-        rows = [
-            shapes.device(thing, network)
-            for network in self._visible(self._bearer(request, GET_DEVICE))
-            for thing in network.devices
-        ]
-        return web.json_response(rows)
-
-    async def _networks(self, request: web.Request) -> web.Response:
-        networks = self._visible(self._bearer(request, GET_NETWORK))
-        return web.json_response([shapes.network(each) for each in networks])
-
-    async def _user(self, request: web.Request) -> web.Response:
-        bearer = self._bearer(request, GET_CURRENT_USER)
-        return web.json_response(shapes.user(bearer.account, self._visible(bearer)))
-
-    def _bearer(self, request: web.Request, action: int) -> Bearer:
-        bearer = self.tokens.bearer(request.headers.get("Authorization"))
-        if not bearer.may(action):
-            raise Refusal(403, "Access is denied")
-        return bearer
-
-    def _visible(self, bearer: Bearer) -> list[Network]:
-        """What the token is good for, of what is the user's now."""
-        named = bearer.networks
-        networks = self.tokens.site.visible(bearer.account)
-        return [each for each in networks if "*" in named or str(each.id) in named]
 
 
 def options(tenant: Tenant, url: str) -> dict[str, object]:
@@ -178,16 +217,3 @@ def serve(
 ) -> AbstractAsyncContextManager[FakeDevicehive]:
     """Serve `world` as DeviceHive on 127.0.0.1, on a free port unless one is given."""
     return listening(FakeDevicehive(world, switches), port)
-
-
-async def _asked(request: web.Request) -> Asked:
-    """The JSON object of a body; a body without a type is taken for JSON."""
-    if "Content-Type" in request.headers and request.content_type != "application/json":
-        raise Refusal(415, "HTTP 415 Unsupported Media Type")
-    try:
-        told = json.loads(await request.text())
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise Refusal(400, "Invalid request parameters")
-    return told

@@ -4,12 +4,14 @@ As on the platform nothing is remembered of a token: it says itself what it is g
 believed if the signature is right. Grants are frozen in it, and copied by a refresh.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from harvester.simulator import devicehive_asked as asking
 from harvester.simulator import devicehive_jwt as jwt
+from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.devicehive_site import ACTIVE, ADMIN, LOCKED, Account, built
 from harvester.simulator.faults import Refusal
@@ -42,7 +44,6 @@ OF_CLIENTS = (*range(2, 12), 15, 16, 17)
 REFRESH, ACCESS = 0, 1
 
 Payload = dict[str, object]
-Asked = Mapping[str, object]
 
 
 class ContainerRefusal(Refusal):
@@ -132,8 +133,8 @@ class Tokens:
         for key, name in (("n", "networkIds"), ("dt", "deviceTypeIds")):
             if asked.get(name) is not None:
                 grants[key] = asked[name]
-        end = _instant(asked.get("expiration"))
-        refresh_end = _instant(asked.get("refreshExpiration"))
+        end = asking.instant(asked, "expiration")
+        refresh_end = asking.instant(asked, "refreshExpiration")
         return self._pair(grants, end, end if refresh_end is None else refresh_end)
 
     def bearer(self, header: str | None) -> Bearer:
@@ -228,17 +229,6 @@ def _actions(asked: object) -> list[int]:
         raise Refusal(400, "Invalid request parameters")
     named = [ACTIONS.index(each) if each in ACTIONS else each for each in asked]
     return [each for each in named if isinstance(each, int) and 0 <= each < len(ACTIONS)]
-
-
-def _instant(asked: object) -> int | None:
-    """Epoch milliseconds of a number of them, or of ISO 8601 in UTC, with a zone or without."""
-    if asked is None or isinstance(asked, int):
-        return asked
-    try:
-        said = datetime.fromisoformat(str(asked))
-    except ValueError:
-        raise Refusal(400, "Unparseable timestamp") from None
-    return millis(said if said.tzinfo else said.replace(tzinfo=UTC))
 
 
 def _end(payload: Payload) -> int:

@@ -38,7 +38,7 @@ class Devices:
         self._violations = violations
         self._lists = 0
 
-    def list(self, bearer: Bearer, asked: Asked) -> list[Json]:
+    def listed(self, bearer: Bearer, asked: Asked) -> list[Json]:
         self._rights.check(bearer, GET_DEVICE)
         field = asking.text(asked, "sortField")
         if field is None and ("take" in asked or "skip" in asked):
@@ -169,7 +169,7 @@ def _sorted_by_name(rows: list[Json], asked: Asked) -> list[Json]:
     if field not in ("id", "name"):
         raise Refusal(400, "Invalid request parameters")
     reverse = _descends(asked)
-    return sorted(rows, key=lambda row: (str(row[field]).zfill(19)), reverse=reverse)
+    return sorted(rows, key=lambda row: str(row[field]).zfill(19), reverse=reverse)
 
 
 def _page(rows: list[T], asked: Asked) -> list[T]:

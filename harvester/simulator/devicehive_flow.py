@@ -1,7 +1,7 @@
-"""How what the world does comes in at the fake DeviceHive, as the clock moves, and what is true of it.
+"""How what the world does comes in at the fake DeviceHive as the clock moves, and what is true.
 
-Nothing comes in before its instant, or from a device that is not there then. All that came in
-is remembered here for good, whatever the cache still has of it.
+Nothing comes in before its instant, or from a device that is not there then. All that came in is
+remembered here for good, whatever the cache still has of it.
 """
 
 from collections.abc import Iterator, Mapping

@@ -187,7 +187,8 @@ class Messages:
         kept = self._some(rows)[: skip + take]
         field = (asking.text(asked, "sortField") or "timestamp").lower()
         if field in fields:
-            kept.sort(key=lambda each: _word(each, FIELDS[field], len(kept)), reverse=True)
+            many = len(kept) > 1
+            kept.sort(key=lambda each: _word(each, FIELDS[field], many), reverse=True)
         if (asking.text(asked, "sortOrder") or "DESC").upper() != "DESC":
             kept.reverse()
         return kept[skip : skip + take]
@@ -204,14 +205,12 @@ class Messages:
         return [shapes.message(each, self._switches) for each in rows]
 
 
-def _word(message: Notification | Command, field: str, of: int) -> int | str:
+def _word(message: Notification | Command, field: str, is_compared: bool) -> int | str:
     """What a list is sorted by. There is no comparing with nothing."""
     word: int | str | None = getattr(message, field)
-    if word is not None:
-        return word
-    if of > 1:
+    if word is None and is_compared:
         raise Hanging
-    return ""
+    return "" if word is None else word
 
 
 def _object(told: Asked, name: str) -> object:

@@ -96,13 +96,12 @@ class Polls:
         )
 
     async def _polled(self, wanted: Wanted, asked: Asked, limit: int, is_one: bool) -> list[Json]:
-        """Newer servers look for what came before at one device only."""
         seconds = _seconds(asked)
         since = asking.instant(asked, "timestamp")
         since = self._cache.stamp() if since is None else since
         if not wanted.devices:
             return []
-        rows = self._backlog(wanted, since, limit) if is_one or self._is_old else []
+        rows = self.backlog(wanted, since, limit, is_one)
         if not rows:
             rows = await self._first(wanted.fits, seconds)
         return [shapes.message(each, self._switches) for each in rows]
@@ -111,8 +110,11 @@ class Polls:
     def _is_old(self) -> bool:
         return self._switches.version == "3.5.0"
 
-    def _backlog(self, wanted: Wanted, since: int, limit: int) -> list[Message]:
-        """What is there already. Old servers leave out what is of `since` itself."""
+    def backlog(self, wanted: Wanted, since: int, limit: int, is_one: bool) -> list[Message]:
+        """What is there already. Old servers leave out what is of `since` itself; newer ones look
+        at one device only."""
+        if not is_one and not self._is_old:
+            return []
         first = since + 1 if self._is_old else since
         rows = [
             each

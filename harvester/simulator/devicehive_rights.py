@@ -35,7 +35,7 @@ class Rights:
         return [each for each in networks if "*" in named or str(each.id) in named]
 
     def devices(self, bearer: Bearer) -> list[Device]:
-        """All that the bearer sees. Whoever may see all types, and all may, sees them by any token."""
+        """All that the bearer sees. Users may see all types, and then any token is for all."""
         networks = {each.id for each in self.networks(bearer)}
         return [each for each in self.site.devices.values() if each.network in networks]
 

@@ -103,9 +103,7 @@ def _shared(tenant: Tenant) -> dict[tuple[Location, frozenset[str]], list[Thing]
 
 def _devices(things: list[Thing], network: int, switches: Switches) -> Iterator[Device]:
     for thing in things:
-        yield Device(
-            device_id(thing, switches), thing.name, network, is_blocked=not thing.active
-        )
+        yield Device(device_id(thing, switches), thing.name, network, is_blocked=not thing.active)
 
 
 def _accounts(tenant: Tenant, first: int, networks: Mapping[int, Network]) -> list[Account]:

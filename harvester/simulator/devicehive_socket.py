@@ -1,4 +1,4 @@
-"""The WebSockets of the fake DeviceHive: in which form what is said over them, and what befalls it.
+"""The WebSockets of the fake DeviceHive: the form of what is said over them, and what befalls them.
 
 A request is a text of JSON: an action, what it needs, and an id that comes back with the answer.
 What the actions do stands in `devicehive_actions`.
@@ -7,16 +7,18 @@ What the actions do stands in `devicehive_actions`.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from harvester.simulator.clock import Clock
+from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer
+from harvester.simulator.devicehive_shapes import Json
 from harvester.simulator.faults import Refusal
 from harvester.simulator.world import EPOCH
 
@@ -26,23 +28,30 @@ RESTARTING = 1012
 # Whoever does not say goodbye in turn is not waited for.
 GOODBYE_SECONDS = 0.5
 
-Asked = Mapping[str, Any]
-Answered = dict[str, object]
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a session is told of: notifications or commands, as they were asked for."""
+
+    kind: str
+    asked: Asked
+    end: Callable[[], None]
 
 
 class Session:
-    """One connection. `bearer` is who proved to be there, once and for all.
+    """One connection. `bearer` is who proved to be there: the token is not looked at again.
 
-    What is said goes out in order. `subscriptions` are ended by what stands beside their ids.
+    What is said goes out in order. `subscriptions` go by their ids, and end with the connection.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self.host = request.host
         self.bearer: Bearer | None = None
-        self.subscriptions: dict[int, Callable[[], None]] = {}
+        self.subscriptions: dict[int, Subscription] = {}
         self.frozen = False
         self.dropped = asyncio.Event()
+        self._transport = request.transport
         self._socket = socket
-        self._transport = transport
         self._outgoing: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
 
     @property
@@ -50,7 +59,7 @@ class Session:
         """The login of who proved to be there."""
         return self.bearer.account.login if self.bearer else None
 
-    def say(self, message: Answered) -> None:
+    def say(self, message: Json) -> None:
         self.say_text(json.dumps(message))
 
     def say_text(self, text: str) -> None:
@@ -77,29 +86,43 @@ class Session:
                 send = await self._outgoing.get()
                 await send()
 
+    def end(self) -> None:
+        for subscription in self.subscriptions.values():
+            subscription.end()
+        self.subscriptions.clear()
+
     def _send(self, send: Callable[[], Awaitable[object]]) -> None:
         if not self.frozen:
             self._outgoing.put_nowait(send)
 
 
-Act = Callable[[Session, Asked], Answered]
+Act = Callable[[Session, Asked], Sequence[Json]]
+"""The answer to what is asked for, and what is said after it; nothing at all where the platform
+fails in that way. Raises Refusal."""
 
 
 class Sockets:
-    """All WebSockets of one fake.
+    """All WebSockets of one fake; `bring` lets in what came in before something is heard.
 
     `opened` counts those that ever were, `actions` what was asked for over them, when it arrives.
-    `sessions` are those that stand. `act` does what is asked for, or raises Refusal; before that
-    `bring` lets in what came in meanwhile.
+    `sessions` are those that stand.
     """
 
-    def __init__(self, clock: Clock, act: Act, bring: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, act: Act, bring: Callable[[], None], violations: list[str]
+    ) -> None:
         self.opened = 0
         self.actions: Counter[str] = Counter()
         self.sessions: list[Session] = []
         self._clock = clock
         self._act = act
         self._bring = bring
+        self._violations = violations
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """All that stand."""
+        return [each for session in self.sessions for each in session.subscriptions.values()]
 
     def drop(self, user: str | None = None) -> None:
         """Break the connections of that login, or all, without a word."""
@@ -107,30 +130,35 @@ class Sockets:
             session.drop()
 
     def restart(self) -> None:
-        """Close all connections as a server does that is about to end."""
+        """Close all connections in due form, as a server does that is about to end."""
         for session in self._of(None):
             session.close()
 
     def freeze(self, user: str | None = None) -> None:
-        """Say nothing more over the connections of that login, or all, which stay open: no answer,
-        no message, no pong. New ones are as ever."""
+        """Leave the connections of that login, or all, half open: nothing more comes from this end,
+        neither answers nor messages, pongs or a goodbye. New ones are as ever."""
         for session in self._of(user):
             session.frozen = True
 
     def say(self, text: str, user: str | None = None) -> None:
-        """Say that, whatever it is, over the connections of that login, or all."""
+        """Say just that over the connections of that login, or all."""
         for session in self._of(user):
             session.say_text(text)
 
+    async def end(self, _app: web.Application) -> None:
+        """Nobody's connection holds up the end of the fake."""
+        self.drop()
+
     async def accept(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request for a WebSocket, and attend to it to its end."""
+        """Answer who asks for a WebSocket, and attend to it to its end."""
+        if request.query:
+            self._violations.append("the address of the WebSocket tells more than where it is")
         socket = web.WebSocketResponse(autoclose=False, autoping=False, timeout=GOODBYE_SECONDS)
         await socket.prepare(request)
-        session = Session(socket, request.transport)
+        session = Session(request, socket)
         self.opened += 1
         self.sessions.append(session)
-        beside = [session.speak(), self._ping(session), self._follow()]
-        tasks = [asyncio.create_task(each) for each in beside]
+        tasks = [asyncio.create_task(each) for each in (session.speak(), self._ping(session))]
         try:
             await self._attend(session, socket)
         finally:
@@ -144,27 +172,26 @@ class Sockets:
     async def _attend(self, session: Session, socket: web.WebSocketResponse) -> None:
         async for message in socket:
             self._bring()
-            self._hear(session, message)
-        if session.frozen:  # a goodbye is not answered either
+            if message.type is WSMsgType.PING:
+                session.pong(message.data)
+            elif message.type is WSMsgType.TEXT:
+                for told in self._answered(session, message.data):
+                    session.say(told)
+        if session.frozen and not socket.closed:
             await session.dropped.wait()
         await socket.close()
 
-    def _hear(self, session: Session, message: WSMessage) -> None:
-        if message.type is WSMsgType.PING:
-            session.pong(message.data)
-        elif message.type is WSMsgType.TEXT:
-            session.say(self._answer(session, message.data))
-
-    def _answer(self, session: Session, text: str) -> Answered:
+    def _answered(self, session: Session, text: str) -> list[Json]:
         asked = _decoded(text)
         if asked is None:
-            return _error(Refusal(400, "Malformed Json received."))
+            return [_error(Refusal(400, "Malformed Json received."))]
         self.actions[str(asked.get("action"))] += 1
-        about: Answered = {each: asked.get(each) for each in ("action", "requestId")}
+        about: Json = {each: asked.get(each) for each in ("action", "requestId")}
         try:
-            return about | {"status": "success"} | self._act(session, asked)
+            answer, *more = self._act(session, asked) or (None,)
         except Refusal as refusal:
-            return about | _error(refusal)
+            return [about | _error(refusal)]
+        return [about | {"status": "success"} | answer, *more] if answer is not None else []
 
     async def _ping(self, session: Session) -> None:
         while True:
@@ -176,7 +203,7 @@ class Sockets:
 
 
 def _next_ping(now: datetime) -> datetime:
-    """All connections are pinged at once, at full half minutes."""
+    """All connections are pinged at once, each half minute of the day."""
     return now + PING_EVERY - (now - EPOCH) % PING_EVERY
 
 
@@ -188,5 +215,5 @@ def _decoded(text: str) -> Asked | None:
     return asked if isinstance(asked, dict) else None
 
 
-def _error(refusal: Refusal) -> Answered:
+def _error(refusal: Refusal) -> Json:
     return {"status": "error", "code": refusal.status, "error": refusal.message}

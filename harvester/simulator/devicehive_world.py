@@ -38,7 +38,7 @@ class Said:
     """A notification, and the readings that are in it, by channel."""
 
     name: str
-    parameters: object
+    parameters: Mapping[str, object] | None
     readings: Values
 
 

@@ -14,6 +14,9 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
+# How often a fake that keeps silent looks whether anybody still waits.
+LISTENS_EVERY_SECONDS = 0.05
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Kind = Callable[[web.Request, Answer], Awaitable[web.StreamResponse]]
 Match = str | re.Pattern[str] | Callable[[web.Request], bool]
@@ -136,6 +139,23 @@ def delay(seconds: float) -> Kind:
         return answer
 
     return kind
+
+
+def hang() -> Kind:
+    """No answer at all, as long as anybody waits for it; nothing is done."""
+
+    async def kind(request: web.Request, _honest: Answer) -> web.StreamResponse:
+        return await silence(request)
+
+    return kind
+
+
+async def silence(request: web.Request) -> web.StreamResponse:
+    """Wait until whoever asked has gone."""
+    # Nobody tells when a connection ends.
+    while request.transport is not None:  # noqa: ASYNC110
+        await sleep(LISTENS_EVERY_SECONDS)
+    return web.Response()
 
 
 def drip(size: int, pause: float) -> Kind:

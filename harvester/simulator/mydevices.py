@@ -8,6 +8,7 @@ are switches.
 
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 
 from aiohttp import web
 
@@ -59,6 +60,10 @@ class FakeMydevices:
     def log_out(self, user: str) -> None:
         """End the sessions of that user name: its refresh tokens are worth nothing now."""
         self.tokens.log_out(user)
+
+    def truth(self, tenant: str) -> dict[tuple[str, str, datetime], float | str]:
+        """What the world holds now: nothing that was published is ever gone."""
+        return self.world.truth(tenant)
 
     def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
         """What all users of `tenant` together can know by now, by identity."""

@@ -89,7 +89,7 @@ def _seen(tenant: Tenant, user: User | None) -> Iterator[Thing]:
 def _run(world: World, report: Report, number: int) -> Iterator[tuple[int, str]]:
     chance = dice(world.seed, "run", report.id, number)
     began = number * report.every_ms + int(report.every_ms * chance.uniform(0, 0.3))
-    ended = began + int(report.every_ms * chance.uniform(0.01, 0.05))
+    ended = began + int(report.every_ms * chance.uniform(0.05, 0.2))
     fate = chance.random()
     yield began, "pending"
     yield ended, "completed" if fate < 0.7 else "failed"

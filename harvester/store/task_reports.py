@@ -23,31 +23,40 @@ if TYPE_CHECKING:
 
 _ALONE = "select pg_advisory_xact_lock(hashtext('harvester_data.task_report'), $1)"
 
-# An older one changes nothing; what says nothing of its age is believed.
+# An older one changes nothing; what says nothing of its age is believed. What a listing shows need
+# not be asked for by itself, but is not written for each listing: only where it was due.
+# offset 0: each is looked up by its key. While the table is new to the planner it would read all
+# of it for each.
 _WRITTEN = """
 with stage as materialized (
-    select s.*, coalesce(r.revision, 0) + 1 as revision
+    select s.*, coalesce(r.revision, 0) + 1 as revision,
+           case when r.identity is null then 'new'
+                when (s.updated_at < r.updated_at) is not true
+                     and (r.vanished_at is not null
+                          or (s.device_id, s.task, s.kind, s.state, s.stated_state, s.created_at,
+                              s.started_at, s.finished_at, s.updated_at, s.result, s.details)
+                             is distinct from
+                             (r.device_id, r.task, r.kind, r.state, r.stated_state, r.created_at,
+                              r.started_at, r.finished_at, r.updated_at, r.result, r.details))
+                    then 'changed'
+                when r.state in ('pending', 'running', 'unknown') and r.vanished_at is null
+                     and harvester_data.task_report_due_at(r.first_seen_at, r.asked_at) <= s.seen_at
+                    then 'shown'
+           end as becomes
     from unnest($2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
                 $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
                 $13::text[]::jsonb[], $14::text[]::jsonb[], $15::timestamptz[])
          as s(identity, feed_id, device_id, task, kind, state, stated_state,
               created_at, started_at, finished_at, updated_at, result, details, seen_at)
-    left join harvester_data.task_report r on r.tenant_id = $1 and r.identity = s.identity
-    where r.identity is null
-       or (s.updated_at < r.updated_at) is not true
-          and (r.vanished_at is not null
-               or (s.device_id, s.task, s.kind, s.state, s.stated_state, s.created_at,
-                   s.started_at, s.finished_at, s.updated_at, s.result, s.details)
-                  is distinct from
-                  (r.device_id, r.task, r.kind, r.state, r.stated_state, r.created_at,
-                   r.started_at, r.finished_at, r.updated_at, r.result, r.details))
+    left join lateral (select * from harvester_data.task_report k
+                       where k.tenant_id = $1 and k.identity = s.identity offset 0) r on true
 ), written as (
     insert into harvester_data.task_report as r
         (tenant_id, identity, feed_id, device_id, task, kind, state, stated_state, created_at,
          started_at, finished_at, updated_at, result, details, first_seen_at, asked_at, revision)
     select $1, identity, feed_id, device_id, task, kind, state, stated_state, created_at,
            started_at, finished_at, updated_at, result, details, seen_at, seen_at, revision
-    from stage
+    from stage where becomes in ('new', 'changed')
     on conflict (tenant_id, identity) do update
     set feed_id = excluded.feed_id, device_id = excluded.device_id, task = excluded.task,
         kind = excluded.kind, state = excluded.state, stated_state = excluded.stated_state,
@@ -61,19 +70,17 @@ with stage as materialized (
          stated_state, created_at, started_at, finished_at, updated_at, result, details)
     select $1, identity, revision, seen_at, false, device_id, task, kind, state,
            stated_state, created_at, started_at, finished_at, updated_at, result, details
-    from stage
+    from stage where becomes in ('new', 'changed')
+), shown as (
+    insert into harvester_data.task_report
+        (tenant_id, identity, feed_id, task, kind, state, first_seen_at, asked_at, revision)
+    select $1, identity, feed_id, task, kind, state, seen_at, seen_at, revision
+    from stage where becomes = 'shown'
+    on conflict (tenant_id, identity) do update
+    set feed_id = excluded.feed_id, asked_at = excluded.asked_at
 )
-select count(*) filter (where revision = 1), count(*) filter (where revision > 1) from stage
-"""
-
-# What a listing shows need not be asked for by itself; nor is it written for each listing.
-_SHOWN = """
-update harvester_data.task_report r
-set asked_at = s.seen_at, feed_id = s.feed_id
-from unnest($2::text[], $3::int[], $4::timestamptz[]) as s(identity, feed_id, seen_at)
-where r.tenant_id = $1 and r.identity = s.identity
-  and r.state in ('pending', 'running', 'unknown') and r.vanished_at is null
-  and harvester_data.task_report_due_at(r.first_seen_at, r.asked_at) <= s.seen_at
+select count(*) filter (where becomes = 'new'), count(*) filter (where becomes = 'changed')
+from stage
 """
 
 _DUE = """
@@ -153,8 +160,6 @@ async def write(connection: Connection, tenant_id: int, seen: Sequence[Seen]) ->
         columns = [list(column) for column in zip(*map(_row, round_), strict=True)]
         written = await connection.fetchrow(_WRITTEN, tenant_id, *columns) or (0, 0)
         new, changed = new + written[0], changed + written[1]
-        identities, feed_ids, *_, instants = columns
-        await connection.execute(_SHOWN, tenant_id, identities, feed_ids, instants)
     return Counter(new=new, changed=changed, unchanged=len(seen) - new - changed)
 
 

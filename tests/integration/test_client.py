@@ -114,9 +114,10 @@ async def test_a_refused_read_is_told_by_its_status_alone(
     status: int, error: type[PlatformError]
 ) -> None:
     async with talking(raw("<html>", "text/html", status)) as talk:
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             await talk.get()
         assert len(talk.asked) == 1
+    assert getattr(caught.value, "status", 401) == status
 
 
 async def test_another_refusal_comes_with_its_body() -> None:

@@ -1,7 +1,6 @@
 """The client against a real server on loopback: what is sent, when, how often, and to whom."""
 
 import asyncio
-import ssl
 import traceback
 from datetime import timedelta
 from email.utils import format_datetime
@@ -9,10 +8,18 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from exchanged import BEARER, START, Answer, cut, garbage, raw, said, talking
+from exchanged import (
+    BEARER,
+    START,
+    Answer,
+    cut,
+    garbage,
+    hang,
+    raw,
+    said,
+    self_signed,
+    talking,
+)
 
 from harvester import client as room
 from harvester.errors import (
@@ -223,25 +230,3 @@ async def test_nothing_is_shown_of_a_token_answer_that_was_cut() -> None:
         with pytest.raises(Malformed) as caught:
             await talk.client.post_once("/token", form={"a": 1})
         assert caught.value.excerpt == ""
-
-
-async def hang(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    valid = builder.not_valid_before(START - timedelta(days=9)).not_valid_after(START.replace(2099))
-    pem = valid.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    pem += key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "both.pem").write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.pem")
-    return context

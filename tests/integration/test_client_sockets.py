@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -30,7 +31,7 @@ async def ended(line: Line) -> type[PlatformError]:
     """What all of it raises now, once what was kept is taken."""
     with pytest.raises(PlatformError):
         await line.here.alive()
-    while line.here._kept:
+    with suppress(PlatformError):
         line.here.take()
     raised = []
     for asked in ASKED:
@@ -70,7 +71,7 @@ async def test_what_was_sent_before_a_pong_can_be_taken_after_it() -> None:
     async def part(there: web.WebSocketResponse) -> None:
         ping = await there.receive()
         assert ping.type is WSMsgType.PING
-        for n in range(500):
+        for n in range(200):
             await there.send_json(n)
         talk.clock.advance(timedelta(seconds=3))
         await there.pong(ping.data)
@@ -79,7 +80,7 @@ async def test_what_was_sent_before_a_pong_can_be_taken_after_it() -> None:
     async with talking(plays(part, autoping=False)) as talk:
         socket = await talk.client.socket(address(talk))
         assert await socket.alive() == START, "the instant of the ping, not of the pong"
-        assert socket.take() == list(range(500))
+        assert socket.take() == list(range(200))
         assert socket.take() == []
         await socket.close()
 
@@ -207,11 +208,10 @@ async def test_who_closes_says_so_and_leaves_nothing_open() -> None:
         await line.left.wait()
         assert line.there.close_code == WSCloseCode.OK
         assert await ended(line) is Unreachable
-        assert line.here._reading.done()
 
 
 async def test_a_peer_that_is_gone_holds_up_no_close(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "CLOSE_SECONDS", 0.05)
     async with connected(reads=False) as line:
         await line.here.close()
-        assert line.here._reading.done()
+        assert line.here._connection.closed

@@ -254,9 +254,8 @@ async def test_what_tasks_went_through_and_for_how_long(ran: Site) -> None:
     ]
 
 
-async def test_a_reader_sees_what_tasks_came_to(
-    ran: Site, postgres: Postgres, database: Database
-) -> None:
+@pytest.mark.usefixtures("ran")
+async def test_a_reader_sees_what_tasks_came_to(postgres: Postgres, database: Database) -> None:
     async with dashboard(postgres, database) as reader:
         found = await reader.fetch(
             "select t.state, h.state as before, h.result ->> 'age' as age"

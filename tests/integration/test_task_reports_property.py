@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
+import pytest
 from fix_store import T0, Site, at, batch, tenant
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reported import history, report, reports
 
+from harvester import task_reports
 from harvester.model import TaskReport
 from harvester.task_reports import normalize
 
@@ -19,7 +23,7 @@ AGAIN = settings(
 )
 
 TEXTS = st.text(st.characters(), max_size=9) | st.sampled_from(
-    ["\0", "\ud800", "\\u0000", "\U0001f321", "t" * 70_000]
+    ["\0", "\ud800", "\\u0000", "\U0001f321", "t" * 6000]
 )
 NUMBERS = st.integers() | st.floats() | st.sampled_from([10**4095, 10**4200, 5e-324, math.nan])
 ANYTHING = st.recursive(
@@ -35,7 +39,7 @@ def deeper(said: object, levels: int) -> object:
     return said
 
 
-JSON = ANYTHING | st.builds(deeper, ANYTHING, st.sampled_from([50, 60, 70, 2000]))
+JSON = ANYTHING | st.builds(deeper, ANYTHING, st.sampled_from([50, 60, 70, 500]))
 NAMES = TEXTS | st.just("n" * 200)
 INSTANTS = st.none() | st.datetimes(timezones=st.just(UTC))
 SAID = st.builds(
@@ -60,7 +64,9 @@ SAID = st.builds(
 async def test_whatever_a_platform_says_postgres_takes_it_once(
     site: Site, said: list[TaskReport]
 ) -> None:
-    kept, rejections = normalize(said, T0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(task_reports, "LARGEST", 5000)  # so that examples can be read
+        kept, rejections = normalize(said, T0)
     assert len(kept) + len(rejections) >= len({each.identity for each in said})
     async with tenant(site.pool) as fresh:
         feed = await fresh.feed("one")
@@ -70,8 +76,13 @@ async def test_whatever_a_platform_says_postgres_takes_it_once(
     assert rows.keys() == {each.identity for each in kept}
     assert {row["revision"] for row in rows.values()} <= {1}
     for each in kept:
-        assert rows[each.identity]["result"] == each.result
-        assert rows[each.identity]["details"] == each.details
+        row = rows[each.identity]
+        assert exact([row["result"], row["details"]]) == exact([each.result, each.details])
+
+
+def exact(said: object) -> object:
+    """1e30 comes back as an integer."""
+    return json.loads(json.dumps(said), parse_int=Decimal, parse_float=Decimal)
 
 
 LIVES = st.lists(

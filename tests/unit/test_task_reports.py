@@ -55,7 +55,7 @@ def test_what_can_be_stored_is_kept_as_it_was_said() -> None:
 
 def test_names_are_kept_whole_up_to_their_longest() -> None:
     identity, name = "ü" * LONGEST_IDENTITY, "ü" * LONGEST_NAME
-    said = {"task": name, "kind": name, "device": name}
+    said: dict[str, Any] = {"task": name, "kind": name, "device": name}
     assert kept(identity=identity, **said) == report(identity, **said)
     assert kept(kind="") == report(kind="")
 

@@ -26,6 +26,10 @@ from harvester.model import (
 
 Params = Mapping[str, str | int]
 
+SHARE = 3
+"""A platform that forgets is asked so often within its retention: one poll may fail, and nothing is
+lost."""
+
 
 class Exchange(Protocol):
     """One HTTP exchange that is no read, as `client` offers it. Used for token calls only."""

@@ -25,7 +25,14 @@ from harvester.model import (
     Window,
 )
 from harvester.platforms import base
-from harvester.platforms.devicehive import devices, listing, readings, server, tokens
+from harvester.platforms.devicehive import (
+    devices,
+    listening,
+    listing,
+    readings,
+    server,
+    tokens,
+)
 from harvester.platforms.devicehive.commands import Commands
 from harvester.platforms.devicehive.narrowing import Narrowing
 from harvester.platforms.devicehive.options import DeviceHiveOptions
@@ -152,6 +159,17 @@ class Adapter(base.Platform):
         if not reports:
             raise Malformed(f"{path} is no command")
         return said if reports[0].identity == task.identity else ()
+
+    def listens(self, stream: Stream) -> bool:
+        return stream in self.streams and self._options.ingest == "websocket"
+
+    async def listen(self, api: base.SocketApi, stream: Stream) -> base.Listening:
+        """What all devices notify of, or all commands and the answers to them.
+
+        Raises PlatformError.
+        """
+        said = readings.samples if stream == "readings" else self._commands.said
+        return await listening.subscribed(api, self._options.socket_url, stream, said)
 
     async def _pulled(
         self,

@@ -72,7 +72,7 @@ class Commands:
             task=task,
             kind=name,
             state=state,
-            stated_state=_text(status) or None,
+            stated_state=str(status) if isinstance(status, str | int) else None,
             device=device,
             created_at=instants.read(row.get("timestamp")),
             finished_at=updated_at if state in FINAL else None,

@@ -81,7 +81,12 @@ class Part:
             raise Truncated(f"{len(answer)} messages of one millisecond may not be all of them")
         middle, top = told[len(told) // 2], told[-1]
         cut = top if told[0] == top != self.last else min(middle, top - 1)
-        return [replace(self, last=cut), replace(self, first=cut + 1)]
+        return [self._within(self.first, cut), self._within(cut + 1, self.last)]
+
+    def _within(self, first: int | None, last: int | None) -> "Part":
+        # A millisecond has no parts: with room for few it would seem full.
+        alone = first is not None and first == last
+        return Part(first, last, TAKE if alone else self.take)
 
     def _holds(self, ms: int) -> bool:
         # An answer that does not keep to its bounds must not be asked for without end.

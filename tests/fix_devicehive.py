@@ -1,0 +1,96 @@
+"""A simulated DeviceHive on a hand-moved clock, and a daemon's insides that keep up with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fix_postgres import Database
+from fix_simulator import stored_in
+
+from harvester import config, service
+from harvester.demo.comparison import held
+from harvester.errors import HarvesterError
+from harvester.simulator.clock import HandClock
+from harvester.simulator.configured import Served, configure
+from harvester.simulator.devicehive import FakeDevicehive, serve
+from harvester.simulator.devicehive_quirks import Switches
+from harvester.simulator.world import World
+
+BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
+STILL = 0.15
+"""Seconds without anything done: whoever waits, waits for the clock."""
+STEP = timedelta(seconds=1)
+
+Key = tuple[str, str, datetime]
+
+
+@dataclass(slots=True)
+class Hive:
+    """One tenant of a world, and the daemon's own parts at work for it, tick by tick."""
+
+    clock: HandClock
+    fake: FakeDevicehive
+    tenant: service.Working
+    house: service.House
+
+    async def tick(self) -> bool:
+        """Both streams, side by side as their jobs are; whether all was done. Where nothing gets
+        on, the clock does."""
+        ticks = [asyncio.create_task(self._ticked(each)) for each in ("readings", "task_reports")]
+        seen = None
+        while (await asyncio.wait(ticks, timeout=STILL))[1]:
+            signs = (self.fake.requests.total(), self.tenant.signs())
+            if signs == seen:
+                self.clock.advance(STEP)
+            seen = signs
+        return all(each.result() for each in ticks)
+
+    async def _ticked(self, stream: str) -> bool:
+        with suppress(HarvesterError):
+            return await self.tenant.tick(stream)
+        return False
+
+    async def held(self) -> dict[Key, float | str]:
+        return {key[1:]: value for key, value in (await held(self.house.pool, BEGIN)).items()}
+
+    def truth(self) -> Mapping[Key, float | str]:
+        return self.fake.truth("acme")
+
+
+@asynccontextmanager
+async def hive(
+    database: Database,
+    folder: Path,
+    switches: Switches,
+    *,
+    things: int = 4,
+    pace: int = 10,
+    **options: str,
+) -> AsyncIterator[Hive]:
+    """A daemon's insides before a fake, told by a configuration file as an operator writes it."""
+    clock = HandClock(BEGIN)
+    world = World("hive", clock, BEGIN, tenants=("acme",), things=things, pace=pace)
+    async with serve(world, switches=switches) as fake:
+        settings = await asyncio.to_thread(_configured, fake, database, folder, options)
+        async with (
+            service.opened(settings, clock, "test") as house,
+            service.working(house, settings.tenants[0]) as tenant,
+        ):
+            yield Hive(clock, fake, tenant, house)
+
+
+def _configured(
+    fake: FakeDevicehive, database: Database, folder: Path, options: Mapping[str, str]
+) -> config.Settings:
+    served = [Served("devicehive", fake.world, fake.url)]
+    path = configure(served, folder, interval="1h", head=stored_in(database, folder))
+    wanted = {"retention": f"{fake.switches.cache_ttl}s", **options}
+    lines = "".join(f'{key} = "{value}"\n' for key, value in wanted.items())
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
+    return config.load(path)

@@ -1,0 +1,202 @@
+"""The fake DeviceHive forgets, and what is true of it is what came in while nobody asked too."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from simulated_devicehive import NOW, Play, playing
+
+from harvester.simulator.devicehive_quirks import Switches
+from harvester.simulator.devicehive_tasks import SUCCESS
+from harvester.simulator.fakes import TaskTruth
+from harvester.simulator.uplinks import QUIET, Habits
+
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+TTL = 120 * SECOND
+LASTING = Switches(access_ttl=10**7)
+CROWDED = Habits(twins=0.3, repeated=0.2, late=0.2, corrected=0.2)
+
+Facts = Mapping[tuple[str, str, datetime], float | str]
+
+
+async def names(play: Play, access: str) -> list[str]:
+    rows = await play.listed(access, "probe", "notification")
+    return [row["notification"] for row in rows]
+
+
+async def test_a_message_is_gone_two_minutes_after_it_came_whatever_its_own_time() -> None:
+    async with playing() as play:
+        access = await play.probe()
+        play.clock.advance(SECOND)
+        await play.notify(access, "past", NOW - timedelta(hours=5), value=1)
+        await play.notify(access, "future", NOW + timedelta(hours=5), value=2)
+        play.clock.advance(TTL)
+        assert await names(play, access) == ["past", "future"]
+        play.clock.advance(MILLISECOND)
+        assert await names(play, access) == []
+
+
+async def test_an_update_begins_the_life_of_a_command_anew() -> None:
+    async with playing() as play:
+        access = await play.probe()
+        told = await play.order(access)
+        play.clock.advance(TTL)
+        assert (await play.report(access, told["id"], status="OK"))[0] == 204
+        play.clock.advance(TTL)
+        (row,) = await play.listed(access, "probe", "command")
+        assert (row["timestamp"], row["lastUpdated"]) == (
+            "2026-03-04T10:30:00.000",
+            "2026-03-04T10:32:00.000",
+        )
+        play.clock.advance(MILLISECOND)
+        gone = {"error": 404, "message": f"Command with id = {told['id']} not found"}
+        assert await play.report(access, told["id"], status="late") == (404, gone)
+        assert await play.listed(access, "probe", "command") == []
+
+
+async def test_an_installation_may_keep_all_that_ever_came() -> None:
+    async with playing(replace(LASTING, cache_ttl=0), habits=QUIET) as play:
+        admin, device = await play.admin(), play.device("Cold room")
+        rows = await play.listed(admin, device, "notification")
+        days = {row["timestamp"][:10] for row in rows}
+        assert days == {"2026-03-02", "2026-03-03", "2026-03-04"}
+        assert len({row["id"] for row in rows}) == len(rows) > 200
+
+
+async def test_an_uplink_comes_in_when_it_is_published_under_the_time_that_it_is_of() -> None:
+    late = replace(QUIET, late=1, delays=(timedelta(hours=3),))
+    async with playing(LASTING, habits=late) as play:
+        admin, device = await play.admin(), play.device("Cold room")
+        (uplink, *_) = [
+            each
+            for thing in play.fake.world.things("acme")
+            if thing.uuid == device
+            for each in play.fake.world.uplinks(thing, 20516)
+        ]
+        play.clock.set(datetime.fromtimestamp(uplink.ms / 1000, NOW.tzinfo) + timedelta(hours=3))
+        rows = await play.listed(admin, device, "notification")
+        stated = {row["timestamp"] for row in rows}
+        assert datetime.fromisoformat(min(stated) + "Z") == play.clock.now() - timedelta(hours=3)
+
+
+@pytest.mark.parametrize("version", ["3.5.0", "4.1.0"])
+async def test_who_asks_often_enough_holds_all_that_came_in_since(version: Any) -> None:
+    switches = replace(LASTING, version=version)
+    async with playing(switches, pace=10, habits=CROWDED) as play:
+        admin, held = await play.admin(), dict[str, Any]()
+        before = {each.key for each in play.fake.arrivals("acme") if each.at <= NOW - TTL}
+        for _ in range(30):
+            for device in list(play.fake.tokens.site.devices.values()):
+                if play.fake.tokens.site.tenant_of(device).name == "acme":
+                    for row in await play.listed(admin, device.id, "notification"):
+                        held[f"{row['deviceId']}/{row['id']}/{row['timestamp']}"] = row
+            play.clock.advance(TTL)
+        came = [each for each in play.fake.arrivals("acme") if each.at > NOW - TTL]
+        assert len(held) > 400
+        known = {(row["deviceId"], row["timestamp"]) for row in held.values()}
+        commands = {key for key, task in of_commands(play).items()}
+        for each in came:
+            if each.at <= play.clock.now() - TTL and each.key[:2] not in commands:
+                device, _, instant = each.key
+                assert (device, instant.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]) in known
+        assert before & {each.key for each in came}, "some was corrected long after"
+        assert play.fake.violations == []
+
+
+def of_commands(play: Play) -> dict[tuple[str, str], TaskTruth]:
+    """By device and a channel's name."""
+    suffixes = ("", ".temperature", ".0")
+    return {
+        (task.device or "", task.kind + suffix): task
+        for task in play.fake.task_truth("acme").values()
+        for suffix in suffixes
+    }
+
+
+async def test_what_came_later_of_an_instant_holds_and_of_the_same_moment_the_greater_id() -> None:
+    async with playing() as play:
+        access = await play.probe()
+        sent = {}
+        for value in range(6):
+            told = await play.notify(access, "t", NOW, value=value)
+            sent[told["id"]] = float(value)
+        key = ("probe", "t", NOW)
+        assert play.fake.truth("acme")[key] == sent[max(sent)]
+        play.clock.advance(SECOND)
+        await play.notify(access, "t", NOW, value="7.5")
+        assert play.fake.truth("acme")[key] == 7.5
+        (*_, last) = [each for each in play.fake.arrivals("acme") if each.key == key]
+        assert (last.device, last.at, last.value) == ("probe", NOW + SECOND, 7.5)
+
+
+async def test_readings_in_a_result_are_of_the_instant_of_the_update_if_it_succeeded() -> None:
+    async with playing() as play:
+        access = await play.probe()
+        for status, name in (("OK", "adc/read"), ("Error", "adc/read"), ("OK", "reboot")):
+            told = await play.order(access, name)
+            play.clock.advance(SECOND)
+            await play.report(access, told["id"], status=status, result={"0": "0.5"})
+        truth = play.fake.truth("acme")
+        mine = {key: value for key, value in truth.items() if key[0] == "probe"}
+        assert mine == {("probe", "adc/read.0", NOW + SECOND): 0.5}
+
+
+async def test_the_truth_of_a_task_is_its_whole_life() -> None:
+    async with playing() as play:
+        access = await play.probe()
+        told = await play.order(access, "reboot")
+        for status in ("Error", "OK"):
+            play.clock.advance(SECOND)
+            await play.report(access, told["id"], status=status, result={"said": status})
+        identity = f"probe/{told['id']}/{told['timestamp']}"
+        task = play.fake.task_truth("acme")[identity]
+        assert (task.kind, task.device) == ("reboot", "probe")
+        assert [(each.at - NOW, each.state) for each in task.history] == [
+            (0 * SECOND, None),
+            (SECOND, "Error"),
+            (2 * SECOND, "OK"),
+        ]
+        assert task.now.result == {"said": "OK"}
+
+
+async def test_the_worlds_commands_are_the_truth_and_late_answers_are_lost() -> None:
+    async with playing(replace(LASTING, commands=2.0), pace=10) as play:
+        play.clock.advance(timedelta(hours=1))
+        admin = await play.admin()
+        truth = play.fake.task_truth("acme")
+        listed = {}
+        for device in {task.device for task in truth.values()}:
+            for row in await play.listed(admin, device or "", "command"):
+                listed[f"{device}/{row['id']}/{row['timestamp']}"] = row
+        assert len(listed) > 10
+        for identity, row in listed.items():
+            now = truth[identity].now
+            assert (row["status"], row["result"]) == (now.state, now.result)
+            assert datetime.fromisoformat(row["lastUpdated"] + "Z") == now.at
+        lives = [task.history for task in truth.values()]
+        assert all(b.at - a.at <= TTL for life in lives for a, b in zip(life, life[1:]))
+        assert {len(life) for life in lives} == {1, 2, 3}
+        assert set(SUCCESS) | {None, "Error"} < {life[-1].state for life in lives}
+
+
+async def test_what_a_deleted_device_sends_does_not_come_in() -> None:
+    async with playing(LASTING, pace=10) as play:
+        device, other = play.device("Cold room"), play.device("Freezer")
+        play.fake.delete(device)
+        before = play.fake.truth("acme")
+        play.clock.advance(timedelta(hours=2))
+        new = {key[0] for key in play.fake.truth("acme").keys() - before.keys()}
+        assert device not in new and other in new
+
+
+async def test_a_platform_whose_clock_is_ahead_stamps_by_it() -> None:
+    async with playing(replace(LASTING, clock_skew=timedelta(hours=1))) as play:
+        access = await play.probe()
+        told = await play.notify(access, "t", value=1)
+        assert told["timestamp"] == "2026-03-04T11:30:00.000"
+        (mine,) = [each for each in play.fake.arrivals("acme") if each.device == "probe"]
+        assert mine.at == mine.key[2] == NOW + timedelta(hours=1)
+        play.clock.advance(TTL)
+        assert len(await play.listed(access, "probe", "notification")) == 2
