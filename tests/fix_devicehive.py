@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from fix_postgres import Database
+from fix_postgres import Database, Postgres
 from fix_simulator import stored_in
 
 from harvester import config, service
@@ -19,12 +20,15 @@ from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.devicehive import FakeDevicehive, serve
 from harvester.simulator.devicehive_quirks import Switches
+from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.world import World
 
 BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
-STILL = 0.15
+STILL = 0.1
 """Seconds without anything done: whoever waits, waits for the clock."""
-STEP = timedelta(seconds=1)
+STEP = timedelta(seconds=5)
+
+_THROWN_OUT = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1"
 
 Key = tuple[str, str, datetime]
 
@@ -37,6 +41,16 @@ class Hive:
     fake: FakeDevicehive
     tenant: service.Working
     house: service.House
+
+    @property
+    def every(self) -> timedelta:
+        return self.tenant.settings.polled_every
+
+    async def beat(self) -> bool:
+        """The tick of the next beat, as scheduled: one that is still at work lets beats go by."""
+        passed = (self.clock.now() - BEGIN) // self.every
+        self.clock.set(BEGIN + (passed + 1) * self.every)
+        return await self.tick()
 
     async def tick(self) -> bool:
         """Both streams, side by side as their jobs are; whether all was done. Where nothing gets
@@ -94,3 +108,26 @@ def _configured(
     text = path.read_text("utf-8")
     path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
     return config.load(path)
+
+
+@asynccontextmanager
+async def away(fake: FakeDevicehive) -> AsyncIterator[None]:
+    """Nothing of the platform can be reached."""
+    fault = fake.faults.add(Fault(lambda _request: True, refuse(502), times=None))
+    fake.sockets.drop()
+    try:
+        yield
+    finally:
+        fake.faults.planned.remove(fault)
+
+
+@asynccontextmanager
+async def no_database(postgres: Postgres, database: Database) -> AsyncIterator[None]:
+    """Nobody is let into the database, and who was in it is thrown out."""
+    name = urlsplit(database.dsn).path[1:]
+    await postgres.maker.execute(f"alter database {name} allow_connections false")
+    await postgres.maker.execute(_THROWN_OUT, name)
+    try:
+        yield
+    finally:
+        await postgres.maker.execute(f"alter database {name} allow_connections true")

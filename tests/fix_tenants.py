@@ -24,6 +24,7 @@ from harvester.simulator.mydevices import FakeMydevices
 
 SOON = timedelta(milliseconds=50)
 ACME, GLOBEX = "acme readings", "globex readings"
+ACME_TASKS, GLOBEX_TASKS = "acme task_reports", "globex task_reports"
 
 
 @dataclass(slots=True)

@@ -16,12 +16,15 @@ from harvester.simulator.devicehive import FakeDevicehive, serve
 from harvester.simulator.devicehive_jwt import opened
 from harvester.simulator.devicehive_quirks import AS_DOCUMENTED, Switches
 from harvester.simulator.tenants import User
-from harvester.simulator.uplinks import Habits
+from harvester.simulator.uplinks import Habits, Uplink
 from harvester.simulator.world import World
 
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 
 Reply = tuple[int, Any]  # status, parsed JSON
+
+_days: dict[object, dict[tuple[str, int], tuple[Uplink, ...]]] = {}
+"""What one seed gives is the same for every play, and most of the work of many tests."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Play:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         url = f"{self.fake.url}/auth/rest/token{path}"
         async with self.http.post(url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
+            return answer.status, await answer.json(content_type=None)
 
     async def login(self, **changes: object) -> Reply:
         return await self.post(
@@ -60,7 +63,7 @@ class Play:
 
     async def get_with(self, path: str, headers: dict[str, str]) -> Reply:
         async with self.http.get(f"{self.fake.url}/api/rest{path}", headers=headers) as answer:
-            return answer.status, await answer.json()
+            return answer.status, await answer.json(content_type=None)
 
     async def admin(self) -> str:
         """An access token of the tenant's admin."""
@@ -126,10 +129,15 @@ class Play:
 
 @asynccontextmanager
 async def playing(
-    switches: Switches = AS_DOCUMENTED, *, pace: int = 1, habits: Habits | None = None
+    switches: Switches = AS_DOCUMENTED,
+    *,
+    history: timedelta = timedelta(hours=1),
+    pace: int = 1,
+    habits: Habits | None = None,
 ) -> AsyncIterator[Play]:
     clock = HandClock(NOW)
-    world = World(7, clock, NOW - timedelta(days=2), pace=pace, habits=habits)
+    world = World(7, clock, NOW - history, pace=pace, habits=habits)
+    world._days = _days.setdefault((pace, habits), {})
     async with serve(world, switches=switches) as fake, ClientSession() as http:
         yield Play(fake, clock, http)
 

@@ -68,7 +68,7 @@ class Harvest:
             if tick.is_over:
                 return False
         self._begin_after = 0
-        done = await follow(kit, lease, now) and done
+        done = await follow(kit, lease, tick) and done
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)
         if done:

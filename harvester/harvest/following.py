@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from harvester.clock import within
-from harvester.errors import PlatformError, Unreachable
+from harvester.errors import PlatformError
 from harvester.harvest.kit import Kit
-from harvester.harvest.pulling import normalized
+from harvester.harvest.patience import in_time
+from harvester.harvest.pulling import IN_COMMON, Tick, normalized
 from harvester.model import Said
 from harvester.store import task_reports
 from harvester.store.leases import Lease
@@ -20,38 +20,53 @@ MOST = 200
 PATIENCE = timedelta(seconds=10)
 
 
-async def follow(kit: Kit, lease: Lease, now: datetime) -> bool:
+async def follow(kit: Kit, lease: Lease, tick: Tick) -> bool:
     """Ask for what no listing has shown for long enough; whether all of it was answered.
 
     Raises Fenced, StoreUnavailable.
     """
     if kit.work.stream != "task_reports":
         return True
-    due = await task_reports.due(kit.pool, lease.tenant_id, now, kit.work.follow_up, MOST)
+    due = await task_reports.due(kit.pool, lease.tenant_id, tick.now, kit.work.follow_up, MOST)
     answered = True
     for each in due:
-        if kit.stopping.is_set():
+        if tick.is_over:
             return False
-        answered = await _followed(kit, lease, each, now) and answered
+        refusal = await _followed(kit, lease, each, tick)
+        if isinstance(refusal, IN_COMMON):
+            return False  # the others would fare no better
+        answered = answered and refusal is None
     return answered
 
 
-async def _followed(kit: Kit, lease: Lease, due: DueTask, now: datetime) -> bool:
-    what, identities = f"{kit.work.tenant} tasks one by one", [due.task.identity]
+async def _followed(kit: Kit, lease: Lease, due: DueTask, tick: Tick) -> PlatformError | None:
+    """Why it could not be had, which is told by then."""
+    now, identities = tick.now, [due.task.identity]
     try:
-        said = await within(kit.clock, PATIENCE, _said(kit, due))
-    except (PlatformError, TimeoutError) as error:
-        reason = error.reason if isinstance(error, PlatformError) else Unreachable.reason
-        kit.failures.failing(what, reason, error=str(error), task=due.task.identity)
+        said = await in_time(kit.clock, PATIENCE, _said(kit, due))
+    except PlatformError as error:
+        _tell(tick, due, error)
         await task_reports.asked(kit.pool, lease, identities, now)
-        return False
-    kit.failures.well(what)
+        return error
+    tick.failures.well(_one_by_one(tick))
     if said:
         batch = Batch(due.feed_id, None, False, normalized(said, now), now, None)
         await kit.straight(lease).write(batch)
     else:
         await task_reports.vanished(kit.pool, lease, identities, now)
-    return True
+    return None
+
+
+def _tell(tick: Tick, due: DueTask, error: PlatformError) -> None:
+    what = _one_by_one(tick)
+    if isinstance(error, IN_COMMON):  # the feeds suffer from it too, and tell when it is over
+        what = tick.all_feeds
+        tick.in_common.add(error.reason)
+    tick.failures.failing(what, error.reason, error=str(error), task=due.task.identity)
+
+
+def _one_by_one(tick: Tick) -> str:
+    return f"{tick.work.tenant} tasks one by one"
 
 
 async def _said(kit: Kit, due: DueTask) -> Sequence[Said]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harvester.clock import within
 from harvester.errors import PlatformError
+from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Tick, normalized
 from harvester.harvest.work import Seat
 from harvester.logs import Failures
@@ -56,10 +56,9 @@ class Ears:
     async def _heard(self, tick: Tick, seat: Seat) -> _Heard | None:
         what = f"{tick.work.tenant} {tick.work.stream} subscription"
         try:
-            heard = await within(tick.clock, self._patience, self._listen(tick, seat))
-        except (PlatformError, TimeoutError) as error:
-            reason = error.reason if isinstance(error, PlatformError) else "no answer"
-            self._failures.failing(what, reason, error=str(error))
+            heard = await in_time(tick.clock, self._patience, self._listen(tick, seat))
+        except PlatformError as error:
+            self._failures.failing(what, error.reason, error=str(error))
             await self._drop(seat)
             return None
         self._failures.well(what)

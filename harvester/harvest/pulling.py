@@ -39,7 +39,7 @@ BATCH = 20_000
 _THIS_WINDOW = (Malformed, TooLarge, Truncated, RequestRefused)
 """What costs a window, while the feed's other windows may still be had."""
 
-_IN_COMMON = (TransientError, TokenError)
+IN_COMMON = (TransientError, TokenError)
 """What the platform or an account suffers from, and with it many feeds."""
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -233,7 +233,7 @@ class Pulling:
         """Say why nothing came of it, and keep that with the feed."""
         reason = error.reason if isinstance(error, PlatformError) else "unexpected"
         what = self._name
-        if isinstance(error, _IN_COMMON):
+        if isinstance(error, IN_COMMON):
             what = self._tick.all_feeds
             self._tick.in_common.add(reason)
         self._tick.failures.failing(what, reason, error=str(error))

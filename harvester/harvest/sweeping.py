@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from harvester.clock import within
 from harvester.errors import PlatformError, StoreUnavailable, TransientError, Unreachable
 from harvester.harvest.axis import Axis
 from harvester.harvest.beside import Beside
@@ -16,7 +15,9 @@ from harvester.harvest.kit import Kit
 from harvester.harvest.listening import Ears
 from harvester.harvest.outlets import Backlog
 from harvester.harvest.pace import Pace
+from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Pulling, Tick
+from harvester.platforms.base import SHARE
 from harvester.store import feeds
 from harvester.store.feeds import DueFeed
 from harvester.store.leases import Lease
@@ -26,10 +27,11 @@ AT_ONCE = 8
 SUSPECTS_AT_ONCE = 2
 """Of those that gave no answer last time: they must not take the turns of all others."""
 PATIENCE = timedelta(seconds=30)
-"""A poll gets so long, or a quarter of the retention where that is less."""
+"""A poll gets so long, or a sixth of the retention where that is less."""
 SUSPECTS_PATIENCE = timedelta(seconds=5)
 MOST_IN_VAIN = 2 * AT_ONCE
-"""Polls in a row without an answer: the platform is away, and the rest need not be tried."""
+"""Polls in a row without an answer: the platform is away, and the rest need not be tried. Half of
+them will do where it does not tell its time either."""
 
 
 class Sweep:
@@ -37,7 +39,8 @@ class Sweep:
 
     def __init__(self, kit: Kit, retention: timedelta) -> None:
         self._kit = kit
-        self._patience = min(PATIENCE, retention / 4)
+        self._longest = retention / SHARE
+        self._patience = min(PATIENCE, retention / 6)
         self._backlog = Backlog(kit.work.tenant, kit.work.stream, kit.pool, kit.writer)
         self._ears = Ears(kit.failures, self._patience)
         self._pace = Pace(kit.work, retention, AT_ONCE, kit.failures)
@@ -48,6 +51,7 @@ class Sweep:
         """Feeds that gave no answer, the one that was tried last behind all others."""
         self._last_polled = 0
         self._in_vain = 0
+        self._most_in_vain = MOST_IN_VAIN
 
     @property
     def commits(self) -> int:
@@ -69,12 +73,12 @@ class Sweep:
         if axis is None:
             return False
         away = await self._look(lease, now, axis)
-        tick = kit.tick(self._backlog, now, longest, axis)
+        tick = kit.tick(self._backlog, now, min(longest, self._longest), axis)
         done = await self._sweep(tick) and kit.discovering.is_well
         if away:
             raise away
         await self._database.run(lambda: self._backlog.drain(lease))
-        done = await follow(kit, lease, now) and done
+        done = await follow(kit, lease, tick) and done
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)
         if done:
@@ -83,14 +87,15 @@ class Sweep:
 
     async def _measured(self) -> Axis | None:
         """The axis as it is now or, where the platform does not tell, as it was."""
-        what = f"{self._kit.work.tenant} time of the platform"
+        what, patience = f"{self._kit.work.tenant} time of the platform", self._patience / 2
         try:
-            axis = await within(self._kit.clock, self._patience, self._kit.axis())
-        except (PlatformError, TimeoutError) as error:
-            reason = error.reason if isinstance(error, PlatformError) else Unreachable.reason
-            self._kit.failures.failing(what, reason, error=str(error))
+            axis = await in_time(self._kit.clock, patience, self._kit.axis())
+        except PlatformError as error:
+            self._kit.failures.failing(what, error.reason, error=str(error))
+            self._most_in_vain = AT_ONCE
             return self._axis
         self._kit.failures.well(what)
+        self._most_in_vain = MOST_IN_VAIN
         return axis
 
     async def _look(self, lease: Lease, now: datetime, axis: Axis) -> StoreUnavailable | None:
@@ -107,14 +112,12 @@ class Sweep:
         return None
 
     async def _discovered(self, now: datetime) -> list[Found]:
-        what = f"{self._kit.work.tenant} discovery in time"
+        what, asking = f"{self._kit.work.tenant} discovery", self._kit.discovering.ask(now)
         try:
-            found = await within(self._kit.clock, self._patience, self._kit.discovering.ask(now))
-        except TimeoutError:
-            self._kit.failures.failing(what, Unreachable.reason)
+            return await in_time(self._kit.clock, self._patience, asking)
+        except Unreachable as error:
+            self._kit.failures.failing(what, error.reason, error=str(error))
             return []
-        self._kit.failures.well(what)
-        return found
 
     async def _learn(self, lease: Lease, axis: Axis, found: Sequence[Found]) -> None:
         kit, now = self._kit, axis.passed(self._kit.clock.now())
@@ -165,7 +168,7 @@ class Sweep:
     async def _work_off(self, tick: Tick, waiting: Iterator[DueFeed], patience: timedelta) -> bool:
         done = True
         for due in waiting:
-            if tick.is_over or self._in_vain >= MOST_IN_VAIN:
+            if tick.is_over or self._in_vain >= self._most_in_vain:
                 return False
             self._last_polled = due.feed_id
             done = await self._polled(tick, due, patience) and done
@@ -175,11 +178,12 @@ class Sweep:
         pulling, began = Pulling(tick, due), asyncio.get_running_loop().time()
         self._suspects.pop(due.feed_id, None)
         try:
-            done = await within(tick.clock, patience, pulling.run())
-        except TimeoutError:
-            await pulling.tell(Unreachable(f"no answer within {patience.total_seconds():g} s"))
+            done = await in_time(tick.clock, patience, pulling.run())
+        except Unreachable as error:
+            await pulling.tell(error)
             self._suspects[due.feed_id] = None
-            done = False
+            self._in_vain += 1
+            return False
         if done:
             self._in_vain = 0
             self._pace.answered(asyncio.get_running_loop().time() - began)

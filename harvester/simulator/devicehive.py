@@ -100,7 +100,7 @@ class FakeDevicehive:
 
     def delete(self, device: str) -> None:
         """Delete the device: what it would send does not come in any more."""
-        self.flow.bring()
+        self.flow.settle()
         del self.tokens.site.devices[device]
 
     def hang(self, device: str) -> Fault:
@@ -137,7 +137,7 @@ class FakeDevicehive:
         return Sockets(self.world.clock, actions.act, self.flow.bring, self.violations)
 
     async def _flowing(self, _app: web.Application) -> AsyncIterator[None]:
-        """Let the world's messages come in as its clock moves, whether or not anybody asks."""
+        """Let the world's messages come in as its clock moves, while anybody waits for them."""
         flowing = asyncio.create_task(self._flow_on())
         yield
         flowing.cancel()
@@ -146,6 +146,7 @@ class FakeDevicehive:
 
     async def _flow_on(self) -> None:
         while True:
+            await self.cache.followed.wait()
             await self.flow.next()
 
     @web.middleware

@@ -3,6 +3,7 @@
 Its clock is the world's; what it stamps is stamped by the platform's own, which may be ahead.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -98,11 +99,8 @@ class Cache:
         self._commands: dict[str, Shelf] = {}
         self._ids = dice(world.seed, "ids of what others send")
         self._told: list[Told] = []
-
-    @property
-    def is_followed(self) -> bool:
-        """Whether anybody subscribed."""
-        return bool(self._told)
+        self.followed = asyncio.Event()
+        """Whether anybody has subscribed."""
 
     @property
     def oldest_ms(self) -> int:
@@ -124,22 +122,25 @@ class Cache:
         A command that is updated is the same object as before, with its new state.
         """
         self._told.append(told)
-        return lambda: self._told.remove(told)
+        self.followed.set()
+        return lambda: self._unsubscribe(told)
+
+    def has_use_for(self, at_ms: int) -> bool:
+        """Whether anybody can see what comes at `at_ms` of the world's clock."""
+        return bool(self._told) or at_ms >= self.oldest_ms
 
     def insert(self, message: Message, at_ms: int | None = None) -> None:
         """Keep a message that came at `at_ms` of the world's clock, which is now if not given."""
         message.touched = millis(self._world.clock.now()) if at_ms is None else at_ms
-        self._put(message)
         is_command = isinstance(message, Command)
-        self._tell("command/insert" if is_command else "notification/insert", message)
+        self._put("command/insert" if is_command else "notification/insert", message)
 
     def update(self, command: Command, at_ms: int | None = None) -> None:
         """Note that the command, which is in the cache, was updated: its life there begins anew."""
         command.touched = millis(self._world.clock.now()) if at_ms is None else at_ms
         command.updated = command.touched + self._switches.clock_skew_ms
         command.is_updated = True
-        self._put(command)
-        self._tell("command/update", command)
+        self._put("command/update", command)
 
     def notifications(self, device: str) -> list[Notification]:
         """All that are kept of it, in order of arrival."""
@@ -163,17 +164,22 @@ class Cache:
                 return each
         raise Refusal(404, f"Command with id = {identifier} not found")
 
-    def _put(self, message: Message) -> None:
+    def _put(self, action: Action, message: Message) -> None:
+        if not self.has_use_for(message.touched):
+            return
         shelves = self._commands if isinstance(message, Command) else self._notifications
         shelf = shelves.setdefault(message.device, Shelf())
         shelf.put(message)
         shelf.drop(self.oldest_ms)
+        for told in list(self._told):
+            told(action, message)
 
     def _kept(self, shelves: dict[str, Shelf], device: str, kind: type[Some]) -> Iterator[Some]:
         shelf = shelves.get(device, Shelf())
         shelf.drop(self.oldest_ms)
         return (each for each in shelf.kept.values() if isinstance(each, kind))
 
-    def _tell(self, action: Action, message: Message) -> None:
-        for told in list(self._told):
-            told(action, message)
+    def _unsubscribe(self, told: Told) -> None:
+        self._told.remove(told)
+        if not self._told:
+            self.followed.clear()

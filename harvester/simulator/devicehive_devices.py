@@ -82,6 +82,7 @@ class Devices:
     def delete(self, bearer: Bearer, identifier: str) -> None:
         """What the cache has of it stays there, and nobody can ask for it."""
         device = self._rights.device(bearer, REGISTER_DEVICE, identifier)
+        self._flow.settle()
         del self._rights.site.devices[device.id]
 
     def networks(self, bearer: Bearer, asked: Asked) -> list[Json]:

@@ -6,7 +6,7 @@ remembered here for good, whatever the cache still has of it.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -18,7 +18,13 @@ from harvester.simulator.devicehive_leaves import leaves, of_notification
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.devicehive_shapes import stamp
 from harvester.simulator.devicehive_site import Device, Site, device_id
-from harvester.simulator.devicehive_tasks import SUCCESS, Answer, Task, tasks_of_day
+from harvester.simulator.devicehive_tasks import (
+    LONGEST_ANSWER_MS,
+    SUCCESS,
+    Answer,
+    Task,
+    tasks_of_day,
+)
 from harvester.simulator.devicehive_world import Sent, notifications, said, sent
 from harvester.simulator.fakes import Standing, TaskTruth
 from harvester.simulator.tenants import Thing
@@ -27,6 +33,8 @@ from harvester.simulator.world import World, instant, millis
 
 MEASURING = "*/read"
 """The names of commands whose results are readings."""
+
+MILLISECOND = timedelta(milliseconds=1)
 
 Key = tuple[str, str, datetime]  # device, channel, instant
 
@@ -64,6 +72,7 @@ class Flow:
         self._to_come: list[tuple[int, int, Sent | Task | tuple[Command, Answer]]] = []
         self._put = 0  # breaks ties: what was put in first comes first
         self._next_day = millis(world.since) // DAY_MS
+        self._left_out: list[int] = []  # days of which nobody can see anything any more
         self._entries: list[Entry] = []
         self._tasks: dict[str, tuple[str, Command, list[Standing]]] = {}
 
@@ -71,7 +80,10 @@ class Flow:
         """Let all come in whose time has come."""
         now_ms = millis(self._world.clock.now())
         while self._next_day * DAY_MS <= now_ms:
-            self._load(self._next_day)
+            if self._cache.has_use_for((self._next_day + 1) * DAY_MS + self._longest_delay_ms):
+                self._load(self._next_day)
+            else:
+                self._left_out.append(self._next_day)
             self._next_day += 1
         while self._to_come and self._to_come[0][0] <= now_ms:
             at_ms, _, event = heappop(self._to_come)
@@ -81,6 +93,12 @@ class Flow:
                 self._order(event)
             else:
                 self._answer(at_ms, *event)
+
+    def settle(self) -> None:
+        """Let in what was left out, too: before there are other devices, and for the truth."""
+        while self._left_out:
+            self._load(self._left_out.pop())
+        self.bring()
 
     async def next(self) -> None:
         """Return when something more has come in."""
@@ -115,18 +133,25 @@ class Flow:
 
     def arrivals(self, tenant: str) -> list[Arrival]:
         """All readings that came in, in the order in which they hold."""
-        self.bring()
+        self.settle()
         ordered = sorted(self._entries, key=lambda each: (each.at_ms, each.tie))
         return [each for entry in ordered if entry.tenant == tenant for each in self._taken(entry)]
 
     def tasks(self, tenant: str) -> dict[str, TaskTruth]:
         """All commands that came in, by device, id and timestamp."""
-        self.bring()
+        self.settle()
         return {
             identity: TaskTruth(command.name, command.device, tuple(history))
             for identity, (name, command, history) in self._tasks.items()
             if name == tenant
         }
+
+    @property
+    def _longest_delay_ms(self) -> int:
+        """Between what happens on a day and the last that comes in of it."""
+        habits = self._world.habits
+        late = max(habits.latency, *habits.delays)
+        return (late + 2 * max(habits.correction_delays)) // MILLISECOND + LONGEST_ANSWER_MS
 
     def _load(self, day: int) -> None:
         since_ms = millis(self._world.since)
@@ -155,8 +180,7 @@ class Flow:
         tie = it.rank * self._switches.ids // it.of
         tenant = self._site.tenant_of(device).name
         self._entries.append(Entry(it.at_ms, tie, tenant, device.id, it.ms, it))
-        # What nobody could see is not made.
-        if it.at_ms >= self._cache.oldest_ms or self._cache.is_followed:
+        if self._cache.has_use_for(it.at_ms):
             made = (self._world.seed, self._switches.ids, it, device.id, device.network)
             for message in notifications(*made):
                 self._cache.insert(message, it.at_ms)

@@ -76,7 +76,6 @@ class Rest:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:
             bearer = self._tokens.bearer(request.headers.get("Authorization"))
-            self._flow.bring()
             try:
                 told = await verb(request, bearer)
             except Hanging:

@@ -13,6 +13,8 @@ from harvester.simulator.uplinks import Values
 SUCCESS = ("OK", "Ok", "success")
 FAILURE = ("Error", "Unknown command")
 WORDS = ("fertig", "terminé", "In Arbeit")  # by devices that speak to people
+LONGEST_ANSWER_MS = 450_000
+"""From a command to the last that is said of it."""
 ORDERS = ("valve/open", "reboot", "gpio/write", "config/set")
 
 

@@ -41,6 +41,7 @@ _AWAY = (
     # A new connection is refused: a password or a database was changed under us.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # somebody closed the database to connections
     OSError,
     TimeoutError,
 )

@@ -19,9 +19,11 @@ from exchanged import (
     self_signed,
     talking,
 )
+from yarl import URL
 
 from harvester import metrics
 from harvester.client import Client, sessions
+from harvester.client.requests import private
 from harvester.errors import (
     Malformed,
     PlatformError,
@@ -79,6 +81,23 @@ async def test_an_upgrade_is_counted_as_an_exchange() -> None:
     async with connected() as line:
         assert line.talk.client.exchanges == 1
     assert counter._value.get() == before + 1
+
+
+async def test_a_refusal_that_goes_on_and_on_holds_no_connection() -> None:
+    left = asyncio.Event()
+
+    async def drips(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=502)
+        await response.prepare(request)
+        try:
+            return await hang(request)
+        finally:
+            left.set()
+
+    async with talking(drips) as talk:
+        with pytest.raises(ServerFailed):
+            await talk.client.socket(address(talk))
+        await left.wait()
 
 
 async def test_a_redirect_brings_nobody_to_another_server() -> None:
@@ -141,6 +160,10 @@ async def test_nothing_is_sent_in_the_clear_to_another_machine() -> None:
         with pytest.raises(RequestRefused, match=r"^ws\.example: without TLS"):
             await talk.client.socket("ws://ws.example/websocket")
         assert talk.client.exchanges == 0
+
+
+def test_with_tls_any_machine_is_spoken_to() -> None:
+    assert private(URL("wss://ws.example/websocket"))
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_spoken_to(tmp_path: Path) -> None:

@@ -1,24 +1,26 @@
 """The fake DeviceHive forgets, and what is true of it is what came in while nobody asked too."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from simulated_devicehive import NOW, Play, playing
 
+from harvester.simulator.curves import DAY_MS
+from harvester.simulator.devicehive_flow import Key
+from harvester.simulator.devicehive_leaves import leaves, of_notification
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.devicehive_tasks import SUCCESS
-from harvester.simulator.fakes import TaskTruth
-from harvester.simulator.uplinks import QUIET, Habits
+from harvester.simulator.uplinks import QUIET, Habits, number
+from harvester.simulator.world import instant, millis
 
 SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+HOUR = timedelta(hours=1)
 TTL = 120 * SECOND
 LASTING = Switches(access_ttl=10**7)
 CROWDED = Habits(twins=0.3, repeated=0.2, late=0.2, corrected=0.2)
-
-Facts = Mapping[tuple[str, str, datetime], float | str]
 
 
 async def names(play: Play, access: str) -> list[str]:
@@ -57,7 +59,7 @@ async def test_an_update_begins_the_life_of_a_command_anew() -> None:
 
 
 async def test_an_installation_may_keep_all_that_ever_came() -> None:
-    async with playing(replace(LASTING, cache_ttl=0), habits=QUIET) as play:
+    async with playing(Switches(cache_ttl=0), history=timedelta(days=2), habits=QUIET) as play:
         admin, device = await play.admin(), play.device("Cold room")
         rows = await play.listed(admin, device, "notification")
         days = {row["timestamp"][:10] for row in rows}
@@ -66,53 +68,54 @@ async def test_an_installation_may_keep_all_that_ever_came() -> None:
 
 
 async def test_an_uplink_comes_in_when_it_is_published_under_the_time_that_it_is_of() -> None:
-    late = replace(QUIET, late=1, delays=(timedelta(hours=3),))
+    hours = timedelta(hours=3)
+    late = replace(QUIET, late=1, delays=(hours,))
     async with playing(LASTING, habits=late) as play:
         admin, device = await play.admin(), play.device("Cold room")
-        (uplink, *_) = [
-            each
-            for thing in play.fake.world.things("acme")
-            if thing.uuid == device
-            for each in play.fake.world.uplinks(thing, 20516)
-        ]
-        play.clock.set(datetime.fromtimestamp(uplink.ms / 1000, NOW.tzinfo) + timedelta(hours=3))
-        rows = await play.listed(admin, device, "notification")
-        stated = {row["timestamp"] for row in rows}
-        assert datetime.fromisoformat(min(stated) + "Z") == play.clock.now() - timedelta(hours=3)
+        (thing,) = (each for each in play.fake.world.things("acme") if each.uuid == device)
+        today = play.fake.world.uplinks(thing, millis(NOW) // DAY_MS)
+        own = next(instant(each.ms) for each in today if instant(each.ms) > NOW)
+        for moment, expected in ((own + hours - MILLISECOND, False), (own + hours, True)):
+            play.clock.set(moment)
+            rows = await play.listed(admin, device, "notification")
+            stated = {datetime.fromisoformat(row["timestamp"] + "Z") for row in rows}
+            assert (own in stated) is expected
+
+
+async def pull(play: Play, admin: str, held: dict[Key, float | str]) -> None:
+    """Ask for all that there is, as a client does that knows how to read it."""
+    for device in (thing.uuid for thing in play.fake.world.things("acme")):
+        said = await play.listed(admin, device, "notification")
+        for row in sorted(said, key=lambda row: row["id"]):
+            at = datetime.fromisoformat(row["timestamp"] + "Z")
+            for channel, value in of_notification(row["notification"], row["parameters"]):
+                held[device, channel, at] = read(value)
+        for row in await play.listed(admin, device, "command"):
+            if row["command"].endswith("/read") and row["status"] in SUCCESS:
+                at = datetime.fromisoformat(row["lastUpdated"] + "Z")
+                for channel, value in leaves(row["command"], row["result"]):
+                    held[device, channel, at] = read(value)
+
+
+def read(value: Any) -> float | str:
+    told = number(value)
+    return str(value) if told is None else told
 
 
 @pytest.mark.parametrize("version", ["3.5.0", "4.1.0"])
-async def test_who_asks_often_enough_holds_all_that_came_in_since(version: Any) -> None:
-    switches = replace(LASTING, version=version)
+async def test_who_asks_often_enough_holds_the_truth(version: Any) -> None:
+    switches = replace(LASTING, version=version, commands=1.0)
     async with playing(switches, pace=10, habits=CROWDED) as play:
-        admin, held = await play.admin(), dict[str, Any]()
-        before = {each.key for each in play.fake.arrivals("acme") if each.at <= NOW - TTL}
-        for _ in range(30):
-            for device in list(play.fake.tokens.site.devices.values()):
-                if play.fake.tokens.site.tenant_of(device).name == "acme":
-                    for row in await play.listed(admin, device.id, "notification"):
-                        held[f"{row['deviceId']}/{row['id']}/{row['timestamp']}"] = row
+        admin, held = await play.admin(), dict[Key, float | str]()
+        for _ in range(12):
+            await pull(play, admin, held)
             play.clock.advance(TTL)
-        came = [each for each in play.fake.arrivals("acme") if each.at > NOW - TTL]
-        assert len(held) > 400
-        known = {(row["deviceId"], row["timestamp"]) for row in held.values()}
-        commands = {key for key, task in of_commands(play).items()}
-        for each in came:
-            if each.at <= play.clock.now() - TTL and each.key[:2] not in commands:
-                device, _, instant = each.key
-                assert (device, instant.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]) in known
-        assert before & {each.key for each in came}, "some was corrected long after"
+        await pull(play, admin, held)
+        came = {each.key for each in play.fake.arrivals("acme") if each.at >= NOW - TTL}
+        truth = play.fake.truth("acme")
+        assert held == {key: truth[key] for key in came}
+        assert len(held) > 300 and any(channel.startswith("adc/read") for _, channel, _ in held)
         assert play.fake.violations == []
-
-
-def of_commands(play: Play) -> dict[tuple[str, str], TaskTruth]:
-    """By device and a channel's name."""
-    suffixes = ("", ".temperature", ".0")
-    return {
-        (task.device or "", task.kind + suffix): task
-        for task in play.fake.task_truth("acme").values()
-        for suffix in suffixes
-    }
 
 
 async def test_what_came_later_of_an_instant_holds_and_of_the_same_moment_the_greater_id() -> None:
@@ -163,12 +166,12 @@ async def test_the_truth_of_a_task_is_its_whole_life() -> None:
 
 async def test_the_worlds_commands_are_the_truth_and_late_answers_are_lost() -> None:
     async with playing(replace(LASTING, commands=2.0), pace=10) as play:
-        play.clock.advance(timedelta(hours=1))
+        play.clock.advance(HOUR)
         admin = await play.admin()
         truth = play.fake.task_truth("acme")
         listed = {}
-        for device in {task.device for task in truth.values()}:
-            for row in await play.listed(admin, device or "", "command"):
+        for device in (thing.uuid for thing in play.fake.world.things("acme")):
+            for row in await play.listed(admin, device, "command"):
                 listed[f"{device}/{row['id']}/{row['timestamp']}"] = row
         assert len(listed) > 10
         for identity, row in listed.items():
@@ -176,13 +179,13 @@ async def test_the_worlds_commands_are_the_truth_and_late_answers_are_lost() -> 
             assert (row["status"], row["result"]) == (now.state, now.result)
             assert datetime.fromisoformat(row["lastUpdated"] + "Z") == now.at
         lives = [task.history for task in truth.values()]
-        assert all(b.at - a.at <= TTL for life in lives for a, b in zip(life, life[1:]))
+        assert all(b.at - a.at <= TTL for life in lives for a, b in pairwise(life))
         assert {len(life) for life in lives} == {1, 2, 3}
         assert set(SUCCESS) | {None, "Error"} < {life[-1].state for life in lives}
 
 
 async def test_what_a_deleted_device_sends_does_not_come_in() -> None:
-    async with playing(LASTING, pace=10) as play:
+    async with playing(LASTING) as play:
         device, other = play.device("Cold room"), play.device("Freezer")
         play.fake.delete(device)
         before = play.fake.truth("acme")

@@ -14,7 +14,7 @@ RETENTION = timedelta(seconds=120)
 async def test_polled_in_time_all_that_came_is_held(database: Database, tmp_path: Path) -> None:
     async with hive(database, tmp_path, Switches()) as it:
         for _ in range(30):
-            it.clock.advance(it.tenant.interval)
+            it.clock.advance(it.every)
             assert await it.tick()
         truth = it.truth()
         assert truth

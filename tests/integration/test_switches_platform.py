@@ -144,7 +144,8 @@ async def test_who_was_disabled_is_asked_for_once_and_costs_nobody_else(
             await play.tick()
         assert calls(play) == {"password": 2, "refresh_token": 1 + 3}
         only_his = {it.uuid for it in play.world.things("acme") if len(it.seen_by) == 1}
-        assert await failures(play) == dict.fromkeys(only_his, "account_disabled")
+        his_tasks = f"tasks of {play.world.users('acme')[1].name}"
+        assert await failures(play) == dict.fromkeys({*only_his, his_tasks}, "account_disabled")
         lost = play.published().keys() - await play.held()
         assert {key[1] for key in lost} == only_his
 

@@ -140,6 +140,14 @@ async def test_an_unchanged_report_writes_nothing(site: Site, feed: int) -> None
     assert outcomes(site) == {"new": 3, "unchanged": 3}
 
 
+async def test_thousands_of_open_tasks_are_looked_up_by_their_keys(site: Site, feed: int) -> None:
+    """Also where Postgres has not yet counted what the table holds."""
+    many = [report(f"{n}") for n in range(6000)]
+    for minute in (0, 1):
+        await asyncio.wait_for(site.write(said(feed, *many, minute=minute)), 10)
+    assert outcomes(site) == {"new": 6000, "unchanged": 6000}
+
+
 async def test_all_states_of_a_group_are_kept_in_their_order(site: Site, feed: int) -> None:
     other = await site.feed("other", "one")
     states = ["pending", "running", "running", "succeeded"]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from fix_platforms import Gate
 from fix_store import lock_waits
-from fix_tenants import ACME, GLOBEX, SOON, Shop, series
+from fix_tenants import ACME, ACME_TASKS, GLOBEX, GLOBEX_TASKS, SOON, Shop, series
 from structlog.testing import capture_logs
 
 from harvester.auth.calls import LONGEST_CALL
@@ -104,10 +104,10 @@ async def test_a_change_that_fails_leaves_the_old_one_at_work(shop: Shop) -> Non
         assert not await shop.reload(wanted).now()
     assert [each["tenant"] for each in told if "not applied" in each["event"]] == ["acme"]
     [kept, new] = shop.tenants
-    assert (kept, kept.interval) == (acme, acme.settings.interval)
-    assert (new is not globex, new.interval) == (True, timedelta(1))
-    tokens = {"acme tokens", "globex tokens"}
-    assert {each.name for each in shop.tenants.scheduler.planned()} == {ACME, GLOBEX} | tokens
+    assert (kept, kept.settings.interval) == (acme, shop.settings.tenants[0].interval)
+    assert (new is not globex, new.settings.interval) == (True, timedelta(1))
+    jobs = {ACME, ACME_TASKS, "acme tokens", GLOBEX, GLOBEX_TASKS, "globex tokens"}
+    assert {each.name for each in shop.tenants.scheduler.planned()} == jobs
     await shop.tenants.scheduler.tick(ACME)
     assert (
         series("acme", "job_runs_total")[

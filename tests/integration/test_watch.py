@@ -11,34 +11,46 @@ from pathlib import Path
 import pytest
 from fix_postgres import Database
 from fix_store import Line, line_to, lock_waits
-from fix_tenants import ACME, GLOBEX, Shop, series, shop_at
+from fix_tenants import ACME, ACME_TASKS, GLOBEX, GLOBEX_TASKS, Shop, series, shop_at
 from structlog.testing import capture_logs
 
 from harvester.errors import StoreUnavailable
+from harvester.model import Stream
 from harvester.service.health import Health
 from harvester.service.watch import Watch
 from harvester.simulator.mydevices import FakeMydevices
 
 
-async def test_what_is_measured_is_what_sql_says(shop: Shop) -> None:
+@pytest.mark.parametrize("stream", ["readings", "task_reports"])
+async def test_what_is_measured_is_what_sql_says(shop: Shop, stream: str) -> None:
     watch = Watch(shop.house, shop.tenants)
     await shop.begun()
     assert series("acme", "lag_seconds") == {}
-    await shop.tenants.scheduler.tick(ACME)
+    for job in (ACME, ACME_TASKS):
+        await shop.tenants.scheduler.tick(job)
     shop.clock.advance(timedelta(minutes=3))
     await watch.look()
-    of = 'stream="readings",tenant="acme"'
+    of = f'stream="{stream}",tenant="acme"'
     row = await shop.house.pool.fetchrow(
         "select *, extract(epoch from missing)::float as gone from harvester.streams"
-        " where tenant = 'acme'"
+        " where tenant = 'acme' and stream = $1",
+        stream,
     )
     assert row
-    assert series("acme", "lag_seconds") == {f"harvester_lag_seconds{{{of}}}": 180}
-    assert series("acme", "devices") == {'harvester_devices{tenant="acme"}': row["devices"]}
-    assert series("acme", "feeds")[f'harvester_feeds{{state="well",{of}}}'] == row["feeds"]
-    assert series("acme", "lost_seconds") == {f"harvester_lost_seconds{{{of}}}": 0}
-    [missing] = series("acme", "missing_seconds").values()
+    assert series("acme", "lag_seconds")[f"harvester_lag_seconds{{{of}}}"] == 180
+    assert series("acme", "feeds")[f'harvester_feeds{{state="well",{of}}}'] == row["feeds"] > 0
+    assert series("acme", "lost_seconds")[f"harvester_lost_seconds{{{of}}}"] == 0
+    missing = series("acme", "missing_seconds")[f"harvester_missing_seconds{{{of}}}"]
     assert missing == pytest.approx(row["gone"], abs=60)
+
+
+async def test_a_tenant_is_measured_once_it_was_worked_and_until_it_is_removed(shop: Shop) -> None:
+    watch = Watch(shop.house, shop.tenants)
+    await shop.begun()
+    await shop.tenants.scheduler.tick(ACME)
+    await watch.look()
+    devices = await shop.house.pool.fetchval("select count(*) from harvester.devices")
+    assert series("acme", "devices") == {'harvester_devices{tenant="acme"}': devices}
     assert series("globex", "lag_seconds") == {}, "nothing of it was ever pulled"
     await shop.tenants.remove("acme")
     await watch.look()
@@ -65,10 +77,19 @@ async def test_a_feed_that_failed_and_is_seen_no_more_counts_once(shop: Shop) ->
     await shop.house.pool.execute(
         "update harvester_data.feed set failure = 'forbidden', failing_since = now()"
     )
-    await shop.house.pool.execute("delete from harvester_data.sight where feed_id = 1")
+    await shop.house.pool.execute(
+        """delete from harvester_data.sight where feed_id =
+           (select min(feed_id) from harvester_data.feed where stream = 'readings')"""
+    )
     await Watch(shop.house, shop.tenants).look()
-    counts = {key.split('"')[1]: value for key, value in series("acme", "feeds").items()}
-    feeds = await shop.house.pool.fetchval("select count(*) from harvester_data.feed")
+    counts = {
+        key.split('"')[1]: value
+        for key, value in series("acme", "feeds").items()
+        if 'stream="readings"' in key
+    }
+    feeds = await shop.house.pool.fetchval(
+        "select count(*) from harvester_data.feed where stream = 'readings'"
+    )
     assert counts == {"well": 0, "failing": feeds - 1, "unseen": 1}
 
 
@@ -78,17 +99,18 @@ async def test_while_the_database_is_away_the_lag_grows_and_it_is_told_once(
     async with line_to(database) as line, shop_over(line, fake, database, tmp_path) as shop:
         watch, health = Watch(shop.house, shop.tenants), Health(shop.clock)
         health.tenants, health.presence = shop.tenants, shop.house.presence
-        await shop.tenants.scheduler.tick(ACME)
+        for job in (ACME, ACME_TASKS):
+            await shop.tenants.scheduler.tick(job)
         await watch.look()
         assert (health.wanting(), series(name="database_up")) == ([], {"harvester_database_up": 1})
         with capture_logs() as told:
             line.cut()
-            for job in (ACME, GLOBEX) * 3:
+            for job in (ACME, GLOBEX, ACME_TASKS, GLOBEX_TASKS):
                 shop.clock.advance(timedelta(minutes=1))
                 await shop.tenants.scheduler.tick(job)
             await watch.look()
-            [lag] = series("acme", "lag_seconds").values()
-            assert (lag, health.wanting()) == (360, ["the database is away"])
+            assert set(series("acme", "lag_seconds").values()) == {240}, "of both streams"
+            assert health.wanting() == ["the database is away"]
             assert series(name="database_up") == {"harvester_database_up": 0}
             await line.mend()
             await watch.look()
@@ -133,7 +155,7 @@ async def test_the_trouble_of_one_tenant_with_the_database_is_its_own(
     await shop.begun()
     [acme, _] = shop.tenants
 
-    async def tick() -> bool:
+    async def tick(_stream: Stream) -> bool:
         raise StoreUnavailable("the database is away: deadlock detected")
 
     monkeypatch.setattr(acme, "tick", tick)

@@ -205,6 +205,19 @@ def test_an_address_that_no_token_may_go_to(file: Path, key: str, url: str, sent
 
 
 @pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("ws://api.example/websocket", WITHOUT_TLS.replace("http", "ws")),
+        ("https://api.example/websocket", NO_ADDRESS.replace("https", "wss")),
+        ("wss://me:hunter2@api.example", "must not hold a user or a password"),
+    ],
+)
+def test_an_address_of_a_websocket_is_one(file: Path, url: str, sentence: str) -> None:
+    told = complaints(file, TENANT + f'websocket_url = "{url}"\n')
+    assert f"tenant.acme.options.websocket_url: {sentence}" in told
+
+
+@pytest.mark.parametrize(
     "dsn",
     [
         "postgresql://h:hunter2@db/h",

@@ -1,0 +1,70 @@
+"""The vendor's own client, as it is published, gets on with the fake DeviceHive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvester.simulator.clock import RealClock
+from harvester.simulator.devicehive import FakeDevicehive, serve
+from harvester.simulator.devicehive_quirks import Switches
+from harvester.simulator.world import World
+
+CLIENT = Path(__file__).with_name("devicehive_client.py")
+PATIENCE = 30.0  # seconds
+NEWER = Switches(version="4.1.0")
+
+
+async def seen(fake: FakeDevicehive, url: str, subscriptions: list[str]) -> Any:
+    """What the client saw, in a process of its own."""
+    user = fake.world.users("acme")[0]
+    told = {"login": user.name, "password": user.password, "device": "probe"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, CLIENT, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        asked = json.dumps({"url": url, "subscriptions": subscriptions, **told}).encode()
+        out, err = await asyncio.wait_for(process.communicate(asked), PATIENCE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("base", "switches", "subscriptions"),
+    [
+        # Over HTTP it polls for updates where the platform tells of new commands alone.
+        ("http:/api/rest", Switches(), ["insert_commands", "notifications"]),
+        ("ws:/api/websocket", Switches(), ["insert_commands", "notifications", "update_commands"]),
+        ("ws:/api/websocket", NEWER, ["insert_commands", "notifications", "update_commands"]),
+    ],
+)
+async def test_the_vendors_client_does_what_its_users_do(
+    base: str, switches: Switches, subscriptions: list[str]
+) -> None:
+    clock = RealClock()
+    world = World(7, clock, clock.now() - timedelta(hours=1), tenants=("acme",))
+    async with serve(world, switches=switches) as fake:
+        way, _, path = base.partition(":")
+        saw = await seen(fake, fake.url.replace("http", way, 1) + path, subscriptions)
+        command = [saw["ordered"], "OK", {"opened": True}]
+        assert saw.pop("version") == switches.version
+        assert saw.pop("refreshed") is True
+        assert "probe" in saw["devices"] and set(saw["devices"]) == set(saw["found"])
+        assert saw["listed"] == [saw["sent"]] == [saw["notifications"]]
+        assert saw["commands"] == [command]
+        assert saw["insert_commands"] == saw["ordered"]
+        assert saw.get("update_commands", command) == command
+        tasks = [each for each in fake.task_truth("acme").values() if each.device == "probe"]
+        assert [[each.state for each in task.history] for task in tasks] == [[None, "OK"]]
+        assert fake.violations == []

@@ -1,0 +1,90 @@
+"""Six hours of twenty devices of a platform that forgets, with all that goes wrong in them: what
+is not held could be had by no one, and is told as lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from asyncpg import Range
+from fix_devicehive import BEGIN, Hive, away, hive, no_database
+from fix_postgres import Database, Postgres
+
+from harvester.simulator.devicehive_quirks import Switches
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOURS = timedelta(hours=6)
+SKEW = timedelta(minutes=7)
+OUTAGE = timedelta(minutes=10)
+HANG = timedelta(minutes=12)
+MARGIN = timedelta(seconds=45)
+"""What a poll may last, as the clock moves while nothing gets on."""
+
+_LOST = """
+select key, array_agg(span) as spans from harvester_data.feed
+join harvester_data.coverage using (feed_id) cross join unnest(lost) as span
+group by key, stream
+"""
+
+
+async def six_hours(it: Hive, postgres: Postgres, database: Database) -> str:
+    """The device that hung."""
+    await until(it, BEGIN + HOUR)
+    async with no_database(postgres, database):
+        await until(it, it.clock.now() + MINUTE, at_least=1)
+    await until(it, BEGIN + 2 * HOUR)
+    async with away(it.fake):
+        await until(it, it.clock.now() + OUTAGE)
+    await until(it, BEGIN + 4 * HOUR)
+    device = it.fake.arrivals("acme")[-1].device
+    fault = it.fake.hang(device)
+    await until(it, it.clock.now() + HANG)
+    it.fake.faults.planned.remove(fault)
+    await until(it, BEGIN + HOURS)
+    await it.tick()
+    return device
+
+
+async def until(it: Hive, end: datetime, *, at_least: int = 0) -> None:
+    while it.clock.now() + it.every <= end or at_least > 0:
+        await it.beat()
+        at_least -= 1
+    if it.clock.now() < end:
+        it.clock.set(end)
+
+
+async def lost(it: Hive) -> dict[str, list[list[Range[datetime]]]]:
+    found: dict[str, list[list[Range[datetime]]]] = defaultdict(list)
+    for row in await it.house.pool.fetch(_LOST):
+        found[row["key"]].append(row["spans"])
+    return found
+
+
+def length(spans: Iterable[Range[datetime]]) -> timedelta:
+    return sum(((each.upper - each.lower) for each in spans), timedelta())
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("ingest", ["polling", "websocket"])
+async def test_six_hours_end_with_all_that_could_be_had(
+    ingest: str, database: Database, tmp_path: Path, postgres: Postgres
+) -> None:
+    switches = Switches(cache_ttl=360, clock_skew=SKEW)
+    ttl = timedelta(seconds=switches.cache_ttl)
+    async with hive(database, tmp_path, switches, things=18, ingest=ingest) as it:
+        hung = await six_hours(it, postgres, database)
+        truth, held, given_up = it.truth(), await it.held(), await lost(it)
+        assert held.keys() <= truth.keys()
+        last = {each.key: each for each in it.fake.arrivals("acme")}
+        for key in (key for key, value in truth.items() if held.get(key) != value):
+            spans = [span for feed in given_up[key[0]] for span in feed]
+            assert any(span.lower <= last[key].at < span.upper for span in spans), last[key]
+        for device, feeds in given_up.items():
+            had = OUTAGE - ttl + (HANG - ttl if device == hung else timedelta())
+            polls = 2 if device == hung else 1
+            for spans in feeds:
+                assert length(spans) <= had + polls * (it.every + MARGIN), device
+        assert it.fake.violations == []
