@@ -26,7 +26,6 @@ class Protected(NamedTuple):
 
 PROTECTED: Mapping[str, Protected] = {
     "coiote": Protected("/api/coiotedm/v3/devices", "/api/coiotedm/v3/devices"),
-    "devicehive": Protected("/api/rest/device", ""),
     "usergrid": Protected("/acme/plant7/users/me", "/acme/plant7"),
 }
 """Of the platforms that nothing is read from yet; of the others discovery is such a read."""

@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 from fix_postgres import Postgres
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
@@ -22,12 +20,11 @@ from harvester import channels, platforms
 from harvester.auth import Account, AccountApi, Keeper, Shared, digest
 from harvester.client import Client
 from harvester.clock import Clock
-from harvester.model import Credentials, Device, Discovered, Feed, Sample, Window
+from harvester.model import Credentials, Device, Discovered, Feed, Sample, TaskReport, Window
 from harvester.platforms.base import Access, Options, Platform
 from harvester.simulator import fakes
 from harvester.simulator.clock import HandClock
 from harvester.simulator.fakes import Fake, Secret
-from harvester.simulator.faults import Answer, Fault, Kind
 from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.uplinks import Habits, Uplink
 from harvester.simulator.world import World
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=24)
 LARGEST_BODY = 2**20
+HISTORY = Window(SINCE, NOW + timedelta(microseconds=1))
 CROWDED = Habits(twins=0.3, repeated=0.2, anonymous=0.2)
 """Many uplinks share their millisecond with another."""
 
@@ -73,6 +71,8 @@ class Stage:
     spills: Path
     keys: Keys
     accounts: dict[str | None, int] = field(default_factory=dict)
+    tasks_of: dict[tuple[str, ...], Feed] = field(default_factory=dict)
+    """Feeds of tasks, by the devices that they serve alone."""
 
     @property
     def tenant(self) -> Tenant:
@@ -90,7 +90,7 @@ class Stage:
 
     @property
     def truth(self) -> Facts:
-        return truth(self.clock.now())
+        return self.fake.truth("acme")
 
     async def keeper(
         self,
@@ -166,12 +166,34 @@ class Stage:
                 for feed in found.feeds:
                     if feed.stream == "readings":
                         feeds.setdefault(feed.key, (feed, api))
+                    else:
+                        self.tasks_of[feed.devices] = feed
         return feeds
 
+    async def reported(self) -> dict[str, TaskReport]:
+        """All reports of tasks that the users can have, by identity."""
+        told = [each for user in self.tenant.users for each in await self.reports_of(user)]
+        return {report.identity: report for _, _, report in told}
+
+    async def reports_of(self, user: User) -> list[tuple[AccountApi, Feed, TaskReport]]:
+        """All that a user can have, each with the feed that told it."""
+        api, found = await self.api(login(user)), await self.discovered(login(user))
+        feeds = {feed for each in found for feed in each.feeds if feed.stream == "task_reports"}
+        return [
+            (api, feed, each)
+            for feed in sorted(feeds, key=lambda feed: feed.key)
+            async for said in self.reads.task_reports(api, feed, HISTORY)
+            for each in said
+            if isinstance(each, TaskReport)
+        ]
+
     async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:
-        """What a window brings. What comes from outside of it must be true too."""
-        answers = self.reads.readings(api, feed, window)
-        told = [each async for answer in answers for each in answer]
+        """What a window brings, with what came with the tasks of its devices. What comes from
+        outside of it must be true too."""
+        told = [each async for said in self.reads.readings(api, feed, window) for each in said]
+        if tasks := self.tasks_of.get(feed.devices):
+            reports = self.reads.task_reports(api, tasks, window)
+            told += [each async for said in reports for each in said]
         samples = [each for each in told if isinstance(each, Sample)]
         said = channels.normalize(samples, self.clock.now())
         assert {rejection.reason for rejection in said.rejections} <= {"same_instant"}
@@ -189,11 +211,6 @@ def world_at(clock: HandClock) -> World:
     world = World("stage", clock, SINCE, habits=CROWDED)
     world._days = _days
     return world
-
-
-@cache
-def truth(as_of: datetime) -> Facts:
-    return world_at(HandClock(as_of)).truth("acme")
 
 
 @dataclass(slots=True)
@@ -255,7 +272,7 @@ async def staged(
         async with simulated.serve(world, switches=switches) as fake:
             options = options_of(platform, simulated.options(world.tenants["acme"], fake.url))
             client = Client(
-                fake.url,
+                options.base_url,
                 clock,
                 tenant="acme",
                 platform=platform,
@@ -276,40 +293,6 @@ async def staged(
                     spills=spills,
                     keys=Keys(ring, clock),
                 )
-
-
-def says(text: str, status: int = 200) -> Kind:
-    """Other words than the honest ones."""
-
-    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
-        return web.json_response(text=text, status=status)
-
-    return kind
-
-
-def the_next(method: str, kind: Kind, *, after: int = 0) -> Fault:
-    """What befalls one request, when `after` others have passed."""
-    passed: list[web.Request] = []
-
-    def meets(request: web.Request) -> bool:
-        if request.method == method:
-            passed.append(request)
-        return request.method == method and len(passed) > after
-
-    return Fault(meets, kind)
-
-
-class Gate:
-    """Holds requests back until it is opened."""
-
-    def __init__(self) -> None:
-        self.arrived = asyncio.Event()
-        self.open = asyncio.Event()
-
-    async def __call__(self, request: web.Request, honest: Answer) -> web.StreamResponse:
-        self.arrived.set()
-        await self.open.wait()
-        return await honest(request)
 
 
 def token_failures(grant: str, reason: str) -> float:

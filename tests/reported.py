@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 from fix_store import Site, at
+from prometheus_client import REGISTRY
 
+from harvester.metrics import TASK_REPORT_OUTCOMES
 from harvester.model import TaskReport
 
 _REPORT = TaskReport(identity="one/7", task="7", kind="reboot", state="pending", device="one")
@@ -36,3 +38,15 @@ async def history(site: Site, *columns: str, identity: str = "one/7") -> list[tu
     )
     assert [row["revision"] for row in found] == list(range(1, len(found) + 1))
     return [tuple(row[name] for name in columns) for row in found]
+
+
+def outcomes(site: Site) -> dict[str, int]:
+    """How many were counted so far; what is none is left out."""
+    counted = {
+        each: REGISTRY.get_sample_value(
+            "harvester_task_reports_total", {"tenant": site.name, "outcome": each}
+        )
+        for each in TASK_REPORT_OUTCOMES
+    }
+    assert None not in counted.values()
+    return {each: int(count) for each, count in counted.items() if count}

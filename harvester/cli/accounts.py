@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -17,7 +16,7 @@ import typer
 from harvester import platforms, service, shown
 from harvester.auth import Account, by_hand
 from harvester.auth.sealed import PATIENCE, Vault
-from harvester.cli.options import DEFAULT_CONFIG, ConfigFile, chosen, configured
+from harvester.cli.given import chosen, configured
 from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
 from harvester.config.references import secret_file
@@ -36,25 +35,6 @@ from harvester.service import House
 from harvester.service.database import exists
 from harvester.service.tenant import client_of
 from harvester.store import catalog, reports
-
-_TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="As it is configured.")]
-_User = Annotated[str, typer.Argument(metavar="USER", help="A user of it, as it is configured.")]
-_PasswordFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Read the password from a file instead of the terminal, without one newline at its "
-        "end; /dev/stdin takes it from a pipe.",
-    ),
-]
-_KeepPassword = Annotated[
-    bool,
-    typer.Option(
-        "--keep-password",
-        help="Keep the password in the database, sealed, for when the token can be renewed no "
-        "more. Without it none is kept, and one kept before is forgotten.",
-    ),
-]
 
 _EXIT_CODES = (
     (CredentialRefused, os.EX_NOPERM),
@@ -81,24 +61,9 @@ class _Configured:
 
 
 def login(
-    tenant: _TenantName,
-    user: _User,
-    config_file: ConfigFile = DEFAULT_CONFIG,
-    password_file: _PasswordFile = None,
-    keep_password: _KeepPassword = False,
+    config_file: Path, tenant: str, user: str, password_file: Path | None, *, keep_password: bool
 ) -> None:
-    """Log an account in with its password, and save the token.
-
-    This is for an account without a password in the configuration, and for one that its platform
-    refused. The password is asked for and not shown, and it is sent once. A running daemon takes
-    the token up by itself.
-
-    A database that is empty is made ready first; one that an older harvester made is left to
-    harvester migrate.
-
-    \b
-    Example: harvester login acme ana@acme.example --config config.toml
-    """
+    """With a password from the file, or typed. Raises UserError."""
     account = _configured(config_file, tenant, user)
     credentials = Credentials(user, _password(account, password_file))
     token = asyncio.run(_log_in(account, credentials, keep_password))
@@ -115,15 +80,8 @@ def login(
         typer.echo(f"The configuration has {account.key} too, and it is used, not the kept one.")
 
 
-def logout(tenant: _TenantName, user: _User, config_file: ConfigFile = DEFAULT_CONFIG) -> None:
-    """End an account's token, and forget it and the kept password.
-
-    It is ended at its platform too. Not every platform can do that: it is told where one lives on
-    until it ends by itself. A running daemon goes on with the token that it holds for as long.
-
-    \b
-    Example: harvester logout acme ana@acme.example --config config.toml
-    """
+def logout(config_file: Path, tenant: str, user: str) -> None:
+    """At the platform where it can be done, and here. Raises UserError."""
     account = _configured(config_file, tenant, user)
     ended, kept = asyncio.run(_log_out(account))
     if not kept:

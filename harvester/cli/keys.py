@@ -4,19 +4,15 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from harvester import config, vault
-from harvester.cli.options import DEFAULT_CONFIG, ConfigFile
 from harvester.config import Settings
 from harvester.errors import ConfigError, UserError
 from harvester.service.database import reading
 from harvester.service.resealing import Found, Resealing
 from harvester.vault import KeyFile
-
-app = typer.Typer(rich_markup_mode=None)
 
 MOST_TOLD = 20
 """Of what cannot be opened so many are named."""
@@ -25,31 +21,9 @@ Next: let every daemon read the file again, by a reload, or by a restart where i
 then it may seal under an old key. Leave the old keys in the file as long as you keep backups that
 they sealed, and keep a copy of the file apart from the database."""
 
-_KeyFile = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="The key file to make, in a folder that is there."),
-]
-_Prepare = Annotated[
-    bool,
-    typer.Option(
-        "--prepare",
-        help="Only add the next key to the file. It opens, and seals nothing until it is rotated.",
-    ),
-]
 
-
-@app.callback()
-def _keys() -> None:
-    """The keys that seal tokens and passwords in the database."""
-
-
-@app.command()
-def generate(file: _KeyFile) -> None:
-    """Make a key file with one new key, for its owner alone. One that is there stays as it is.
-
-    \b
-    Example: harvester keys generate /etc/harvester/keys
-    """
+def generate(file: Path) -> None:
+    """Raises UserError where it cannot be made, or is there already."""
     try:
         made = vault.create(file)
     except OSError as error:
@@ -72,19 +46,8 @@ def generate(file: _KeyFile) -> None:
     )
 
 
-@app.command()
-def rotate(config_file: ConfigFile = DEFAULT_CONFIG, prepare: _Prepare = False) -> None:
-    """Put a new key first in the key file, and seal anew under it what lies in the database.
-
-    Daemons go on meanwhile, and nobody is logged in. The old keys stay in the file. One that was
-    interrupted is finished when it is called again.
-
-    Where daemons have copies of the file, as systemd makes them of its credentials, all of them
-    must have the new key before it seals: --prepare, restart them, and only then rotate.
-
-    \b
-    Example: harvester keys rotate --config config.toml
-    """
+def rotate(config_file: Path, *, prepare: bool) -> None:
+    """Raises ConfigError, UserError."""
     settings = config.load(config_file)
     file = _file(settings)
     file.load()

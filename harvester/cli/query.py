@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
 
 import asyncpg
-import typer
 
 from harvester import config, shown
-from harvester.cli.options import DEFAULT_CONFIG, AsCsv, AsJson, ConfigFile, chosen, one_form
+from harvester.cli.given import chosen, one_form
 from harvester.config import Settings
 from harvester.errors import DatabaseError
 from harvester.service.database import reading
@@ -19,32 +18,10 @@ LONGEST = 60
 """Seconds of a query."""
 
 Columns = tuple[str, ...]
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        help="Which one; without it, they are listed.", metavar="NAME", show_default=False
-    ),
-]
 
 
-def query(
-    name: Name = None,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-    config_file: ConfigFile = DEFAULT_CONFIG,
-) -> None:
-    """Run one of the queries that come with harvester.
-
-    Without a NAME they are listed. They are the files of sql/queries, read-only, and end after
-    a minute at the latest. Instants are printed in ISO 8601 with their zone; in CSV and JSON an
-    interval is a number of seconds.
-
-    \b
-    Examples:
-      harvester query
-      harvester query latest_temperature
-      harvester query hourly_mean --csv > means.csv
-    """
+def query(config_file: Path, name: str | None, as_json: bool, as_csv: bool) -> None:
+    """The answer of one, or which there are."""
     one_form(as_json, as_csv)
     queries = cookbook()
     if name is None:

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -29,53 +28,9 @@ from harvester.simulator.world import World, lively
 CUSTOMERS = ("acme", "globex")
 _MARK = "# Written by harvester simulate, which may write it again."
 
-_Port = Annotated[
-    int,
-    typer.Option(
-        help="Where the first platform listens; each other has the next one. 0: any that is free.",
-        min=0,
-        max=65535,
-    ),
-]
-_Folder = Annotated[
-    Path | None,
-    typer.Option(
-        help="Where config.toml and the files with its secrets are written. "
-        "Without it: a new folder among the temporary ones.",
-        metavar="DIR",
-    ),
-]
-_File = Annotated[
-    Path | None,
-    typer.Option(
-        help="Publish what a CSV holds instead of invented readings, so that the newest is of "
-        "now. Its first line is device,channel,instant,value; instants are ISO 8601 with a zone "
-        "and kept to the millisecond, a value is a number or text.",
-        metavar="FILE",
-    ),
-]
-_AsRecorded = Annotated[
-    bool, typer.Option("--as-recorded", help="Leave the instants of --replay as they are.")
-]
 
-
-def simulate(
-    port: _Port = 0,
-    folder: _Folder = None,
-    replay: _File = None,
-    as_recorded: _AsRecorded = False,
-) -> None:
-    """Serve each platform as a fake on 127.0.0.1, until Ctrl-C.
-
-    Writes a configuration that harvests the fakes, and prints the command that runs it. The fakes
-    speak for invented customers, who have two days of readings and get new ones every few
-    seconds; or, with --replay, for one customer with the readings of a file.
-
-    \b
-    Examples:
-      harvester simulate --folder trial
-      harvester simulate --replay readings.csv
-    """
+def simulate(port: int, folder: Path | None, replay: Path | None, as_recorded: bool) -> None:
+    """Until it is stopped. Raises UserError."""
     if as_recorded and not replay:
         raise UserError("--as-recorded goes with --replay FILE.", os.EX_USAGE)
     recorded = _recorded(replay, as_recorded) if replay else []

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Group
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester import shown
-from harvester.cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, TenantName, configured
+from harvester.cli.given import configured
 from harvester.cli.standing import AccountStanding, account_standings, lines
 from harvester.clock import Clock, SystemClock
 from harvester.config import Settings, Tenant
@@ -63,27 +64,8 @@ class State:
         return [name for name in self.tenants if name not in known]
 
 
-def status(
-    tenant: TenantName = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Again every 2 s, until Ctrl-C.")] = False,
-    as_json: AsJson = False,
-    config_file: ConfigFile = DEFAULT_CONFIG,
-) -> None:
-    """Tell how the tenants stand.
-
-    It is read from the database, whether the daemon runs or not. Time is added up over a
-    tenant's feeds: an hour that is missing of each of three feeds is 3 h. "lag" is how far the
-    least pulled feed is behind; "pulled" and "settled" (not asked for again) are shares of the
-    time that is wanted; "missing" may still come, "lost" never does; "done" is how long ago all
-    was done that was due. Below stand who works the tenants, what fails, and each account that is
-    not simply active, with what to do about it.
-
-    \b
-    Examples:
-      harvester status
-      harvester status acme --watch
-      harvester status --json
-    """
+def status(config_file: Path, tenant: str | None, *, watch: bool, as_json: bool) -> None:
+    """Once, or again and again until it is stopped."""
     settings, tenants = configured(config_file, tenant)
     asyncio.run(_tell(settings, tenants, SystemClock(), watch=watch, as_json=as_json))
 

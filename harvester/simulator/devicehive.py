@@ -62,7 +62,7 @@ class FakeDevicehive:
         self.rights = Rights(self.tokens.site)
         self.devices = Devices(self.rights, self.cache, self.flow, self.violations)
         self.messages = Messages(self.rights, self.cache, self.flow, switches, self.violations)
-        self.polls = Polls(self.rights, self.cache, switches, world.clock)
+        self.polls = Polls(self.rights, self.cache, self.flow, switches, world.clock)
         self.sockets = self._sockets()
 
     def truth(self, tenant: str) -> dict[Key, float | str]:
@@ -121,11 +121,10 @@ class FakeDevicehive:
             )
             if self.switches.knows_create:
                 app.add_routes([web.post(f"{base}/token/create", self._create)])
-        rest = Rest(self.tokens, self.flow, self.devices, self.messages, self.polls)
+        rest = Rest(self.tokens, self.devices, self.messages, self.polls)
         app.add_routes(rest.routes(API))
         app.add_routes([web.get(SOCKET, self.sockets.accept)])
         app.cleanup_ctx.append(self._flowing)
-        app.on_shutdown.append(self.sockets.end)
         dating(app, self.tokens.now)
         return app
 

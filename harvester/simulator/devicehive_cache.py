@@ -5,6 +5,7 @@ Its clock is the world's; what it stamps is stamped by the platform's own, which
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -124,6 +125,15 @@ class Cache:
         self._told.append(told)
         self.followed.set()
         return lambda: self._unsubscribe(told)
+
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Let messages come of which nobody is told: they came long ago."""
+        told, self._told = self._told, []
+        try:
+            yield
+        finally:
+            self._told = told
 
     def has_use_for(self, at_ms: int) -> bool:
         """Whether anybody can see what comes at `at_ms` of the world's clock."""

@@ -74,6 +74,7 @@ class Flow:
         self._next_day = millis(world.since) // DAY_MS
         self._left_out: list[int] = []  # days of which nobody can see anything any more
         self._entries: list[Entry] = []
+        self._truths: dict[str, tuple[int, dict[Key, float | str]]] = {}
         self._tasks: dict[str, tuple[str, Command, list[Standing]]] = {}
 
     def bring(self) -> None:
@@ -96,9 +97,11 @@ class Flow:
 
     def settle(self) -> None:
         """Let in what was left out, too: before there are other devices, and for the truth."""
-        while self._left_out:
-            self._load(self._left_out.pop())
         self.bring()
+        with self._cache.unheard():
+            while self._left_out:
+                self._load(self._left_out.pop())
+            self.bring()
 
     async def next(self) -> None:
         """Return when something more has come in."""
@@ -128,8 +131,15 @@ class Flow:
         self._note_result(command)
 
     def truth(self, tenant: str) -> dict[Key, float | str]:
-        """What a perfect observer of the tenant holds now: what came in last, of each instant."""
-        return {each.key: each.value for each in self.arrivals(tenant)}
+        """What a perfect observer of the tenant holds now: what came in last, of each instant.
+
+        It is made anew only when something came in.
+        """
+        self.settle()
+        if self._truths.get(tenant, (-1,))[0] != len(self._entries):
+            truth = {each.key: each.value for each in self.arrivals(tenant)}
+            self._truths[tenant] = (len(self._entries), truth)
+        return dict(self._truths[tenant][1])
 
     def arrivals(self, tenant: str) -> list[Arrival]:
         """All readings that came in, in the order in which they hold."""

@@ -22,6 +22,7 @@ from harvester.simulator.devicehive_rights import (
     Rights,
 )
 from harvester.simulator.devicehive_shapes import Json
+from harvester.simulator.devicehive_site import Device
 from harvester.simulator.faults import Refusal
 
 DEFAULT_TAKE = 100
@@ -57,7 +58,7 @@ class Messages:
     ) -> list[Json]:
         self._judge(asked)
         bounds = self._bounds(asked)
-        found = self._rights.device(bearer, GET_NOTIFICATION, device)
+        found = self._found(bearer, GET_NOTIFICATION, device)
         name = asking.text(asked, "notification")
         rows = [
             each
@@ -72,7 +73,7 @@ class Messages:
     ) -> list[Json]:
         self._judge(asked)
         bounds = self._bounds(asked)
-        found = self._rights.device(bearer, GET_COMMAND, device)
+        found = self._found(bearer, GET_COMMAND, device)
         name, status = asking.text(asked, "command"), asking.text(asked, "status")
         rows = [
             each
@@ -85,11 +86,11 @@ class Messages:
         return self._shown(self._cut(rows, asked, fields, default_take))
 
     def notification(self, bearer: Bearer, device: str, identifier: int) -> Json:
-        found = self._rights.device(bearer, GET_NOTIFICATION, device)
+        found = self._found(bearer, GET_NOTIFICATION, device)
         return shapes.notification(self._cache.notification(found.id, identifier), self._switches)
 
     def command(self, bearer: Bearer, device: str, identifier: int, asked: Asked) -> Json:
-        found = self._rights.device(bearer, GET_COMMAND, device)
+        found = self._found(bearer, GET_COMMAND, device)
         command = self._cache.command(found.id, identifier)
         if asking.flag(asked, "returnUpdatedCommands") and not command.is_updated:
             raise Refusal(404, f"Command with id = {identifier} not found")
@@ -101,7 +102,7 @@ class Messages:
         if name in RESERVED:
             listed = "$device-update, $device-add"
             raise Refusal(403, f"It's forbidden to insert these special notifications: {listed}.")
-        found = self._rights.device(bearer, CREATE_NOTIFICATION, device)
+        found = self._found(bearer, CREATE_NOTIFICATION, device)
         if name is None:
             raise Refusal(400, "Invalid request parameters")
         notification = Notification(
@@ -118,7 +119,7 @@ class Messages:
     def order(self, bearer: Bearer, device: str, told: Asked) -> Json:
         """A command for a device; it may come with a status and a result of its own."""
         name, at = asking.text(told, "command"), self._instant(told)
-        found = self._rights.device(bearer, CREATE_COMMAND, device)
+        found = self._found(bearer, CREATE_COMMAND, device)
         if name is None:
             raise Refusal(400, "Command is required")
         command = Command(
@@ -139,11 +140,16 @@ class Messages:
 
     def report(self, bearer: Bearer, device: str, identifier: int, told: Asked) -> None:
         """What a device says of a command; the platform knows none that is not in its cache."""
-        found = self._rights.device(bearer, UPDATE_COMMAND, device)
+        found = self._found(bearer, UPDATE_COMMAND, device)
         command = self._cache.command(found.id, identifier)
         if "result" in told:
             _object(told, "result")
         self._flow.update(command, told)
+
+    def _found(self, bearer: Bearer, action: int, device: str) -> Device:
+        """The device, once all has come in that it sent before now."""
+        self._flow.bring()
+        return self._rights.device(bearer, action, device)
 
     def _judge(self, asked: Asked) -> None:
         field, order = asking.text(asked, "sortField"), asking.text(asked, "sortOrder")

@@ -12,6 +12,7 @@ from harvester.simulator.clock import Clock
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer
 from harvester.simulator.devicehive_cache import Action, Cache, Command, Message
+from harvester.simulator.devicehive_flow import Flow
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.devicehive_rights import GET_COMMAND, GET_NOTIFICATION, Rights
 from harvester.simulator.devicehive_shapes import Json
@@ -40,9 +41,12 @@ class Wanted:
 class Polls:
     """Each takes who asks, what for, and the device if it is one. All raise Refusal."""
 
-    def __init__(self, rights: Rights, cache: Cache, switches: Switches, clock: Clock) -> None:
+    def __init__(
+        self, rights: Rights, cache: Cache, flow: Flow, switches: Switches, clock: Clock
+    ) -> None:
         self._rights = rights
         self._cache = cache
+        self._flow = flow
         self._switches = switches
         self._clock = clock
         self._scans = 0
@@ -68,6 +72,7 @@ class Polls:
         self, bearer: Bearer, device: str, identifier: int, asked: Asked
     ) -> Json | None:
         """The command once it was updated; None if that does not happen, or there is none."""
+        self._flow.bring()
         found = self._rights.device(bearer, GET_COMMAND, device)
         seconds = _seconds(asked)
         try:
@@ -81,6 +86,7 @@ class Polls:
     def _devices(
         self, bearer: Bearer, action: int, asked: Asked, device: str | None
     ) -> frozenset[str]:
+        self._flow.bring()
         one = device or asking.text(asked, "deviceId")
         if one is not None:
             return frozenset({self._rights.device(bearer, action, one).id})

@@ -7,7 +7,6 @@ from aiohttp import web
 from harvester.simulator import devicehive_asked as asking
 from harvester.simulator.devicehive_auth import Bearer, Tokens
 from harvester.simulator.devicehive_devices import Devices
-from harvester.simulator.devicehive_flow import Flow
 from harvester.simulator.devicehive_messages import Hanging, Messages
 from harvester.simulator.devicehive_polls import Polls
 from harvester.simulator.faults import silence
@@ -20,11 +19,8 @@ DEVICE = "/device/{device}"
 class Rest:
     """Its routes, under any base."""
 
-    def __init__(
-        self, tokens: Tokens, flow: Flow, devices: Devices, messages: Messages, polls: Polls
-    ) -> None:
+    def __init__(self, tokens: Tokens, devices: Devices, messages: Messages, polls: Polls) -> None:
         self._tokens = tokens
-        self._flow = flow
         self._devices = devices
         self._messages = messages
         self._polls = polls

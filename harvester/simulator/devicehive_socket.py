@@ -145,10 +145,6 @@ class Sockets:
         for session in self._of(user):
             session.say_text(text)
 
-    async def end(self, _app: web.Application) -> None:
-        """Nobody's connection holds up the end of the fake."""
-        self.drop()
-
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """Answer who asks for a WebSocket, and attend to it to its end."""
         if request.query:

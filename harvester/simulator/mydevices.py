@@ -9,6 +9,7 @@ are switches.
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -44,6 +45,7 @@ class FakeMydevices:
         self.requests: Counter[str] = Counter()
         self.token_calls: Counter[str] = Counter()
         self.url = ""
+        self._truth = lru_cache(maxsize=4)(world.truth)  # it is asked for again and again
 
     def disable(self, user: str) -> None:
         """Disable the account of that user name: no login, no refresh."""
@@ -63,7 +65,7 @@ class FakeMydevices:
 
     def truth(self, tenant: str) -> dict[tuple[str, str, datetime], float | str]:
         """What the world holds now: nothing that was published is ever gone."""
-        return self.world.truth(tenant)
+        return self._truth(tenant, self.world.clock.now())
 
     def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
         """What all users of `tenant` together can know by now, by identity."""

@@ -22,6 +22,16 @@ async def test_help_names_every_command_and_how_to_begin() -> None:
     assert "..." not in ended.out.partition("Commands:")[2], "a summary is cut"
 
 
+async def test_help_waits_for_no_library_that_only_work_needs() -> None:
+    ended = await harvester("--help", PYTHONPROFILEIMPORTTIME="1")
+    names = [line.rpartition("|")[2].strip() for line in ended.err.splitlines()]
+    imported = {name.partition(".")[0] for name in names}
+    assert "typer" in imported
+    assert (
+        imported & {"aiohttp", "asyncpg", "cryptography", "pydantic", "rich", "structlog"} == set()
+    )
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, "keys generate"])
 async def test_each_command_explains_itself_in_80_columns_with_an_example(command: str) -> None:
     ended = await harvester(*command.split(), "--help", COLUMNS="80")

@@ -12,15 +12,21 @@ from pathlib import Path
 import pytest
 from acceptance.commands import EX_UNAVAILABLE
 from aiohttp import web
+from befallen import says
 from configured import TENANT
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from fix_simulator import configured_for
 
-from harvester import config
+from harvester import config, platforms
 from harvester.cli.check import probing
+from harvester.cli.check.keeping import Login, Who
 from harvester.clock import SystemClock
+from harvester.model import Credentials
+from harvester.service.tenant import client_of
+from harvester.simulator.faults import Fault
 from harvester.simulator.mydevices import FakeMydevices
 
 
@@ -68,6 +74,21 @@ async def test_a_refused_connection_and_another_protocol_are_told(
         [finding] = await probing.probed(tenant, {}, SystemClock())
         assert (finding.state, finding.exit_code) == ("wrong", EX_UNAVAILABLE)
         assert told in finding.told
+
+
+async def test_a_user_who_sees_no_device_is_told_from_one_who_does(
+    tmp_path: Path, fake: FakeMydevices
+) -> None:
+    settings = await asyncio.to_thread(config.load, await configured_for(fake, tmp_path))
+    tenant, ana = settings.tenants[0], fake.world.users("acme")[0]
+    adapter, clock = platforms.adapter("mydevices")(tenant.options), fake.world.clock
+    async with client_of(tenant, clock, concurrency=1) as client:
+        token = await adapter.login(client, Credentials(ana.name, ana.password), clock.now())
+    logins: dict[Who, Login] = {("acme", ana.name): Login(token.access_token)}
+    for told in ("its token reads", "its token reads; no device is to be seen"):
+        findings = await probing.probed(tenant, logins, clock)
+        assert told in [each.told for each in findings]
+        fake.faults.add(Fault("GET /companies", says("[]"), times=None))
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:

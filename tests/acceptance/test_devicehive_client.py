@@ -43,7 +43,8 @@ async def seen(fake: FakeDevicehive, url: str, subscriptions: list[str]) -> Any:
 @pytest.mark.parametrize(
     ("base", "switches", "subscriptions"),
     [
-        # Over HTTP it polls for updates where the platform tells of new commands alone.
+        # Over HTTP it polls for updates where only new commands are told, and of newer servers for
+        # none of the commands that there are.
         ("http:/api/rest", Switches(), ["insert_commands", "notifications"]),
         ("ws:/api/websocket", Switches(), ["insert_commands", "notifications", "update_commands"]),
         ("ws:/api/websocket", NEWER, ["insert_commands", "notifications", "update_commands"]),

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 
+LASTING = {"devicehive": {"cache_ttl": 0}}
+"""So that all that was ever said can be asked for, as of a platform that keeps it."""
+
+
 def quirks(platforms: Iterable[str], beside: str) -> Iterator[tuple[str, str | None]]:
     for name in platforms:
         try:
@@ -36,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 async def stage(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
     """Each platform, as its documents say."""
-    async with staged(request.param, pool) as stage:
+    async with staged(request.param, pool, **LASTING.get(request.param, {})) as stage:
         yield stage
 
 
@@ -44,5 +48,5 @@ async def stage(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[S
 async def quirky(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
     """Each platform in each of its ways."""
     name, quirk = request.param
-    async with staged(name, pool, quirk=quirk) as stage:
+    async with staged(name, pool, quirk=quirk, **LASTING.get(name, {})) as stage:
         yield stage

@@ -29,7 +29,7 @@ from harvester.model import Credentials
 from harvester.simulator import fakes
 
 PLATFORMS = platforms.names()
-BESIDE = "capped|cursor|order|oldest|exclusive|channels|tasks"
+BESIDE = "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
 """Ways in which readings alone differ."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)

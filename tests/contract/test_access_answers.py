@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from accessed import OWN, STOPPED, goes_on, log_in, serves, standing
 from aiohttp import web
-from fix_platforms import LARGEST_BODY, Stage, says, staged
+from befallen import says
+from fix_platforms import LARGEST_BODY, Stage, staged
 
 from harvester import platforms
 from harvester.auth import AccountApi, Keeper

@@ -3,17 +3,8 @@
 from datetime import datetime, timedelta
 
 import pytest
-from fix_platforms import (
-    LARGEST_BODY,
-    NOW,
-    SINCE,
-    Facts,
-    Stage,
-    login,
-    says,
-    the_next,
-    within,
-)
+from befallen import says, the_next
+from fix_platforms import HISTORY, LARGEST_BODY, NOW, SINCE, Facts, Stage, login, within
 
 from harvester import platforms
 from harvester.auth import AccountApi
@@ -29,9 +20,10 @@ from harvester.simulator.faults import Fault, Kind, html_page, oversized, refuse
 
 PLATFORMS = [name for name in platforms.names() if issubclass(platforms.adapter(name), Platform)]
 """Those whose data is read; of the others only the tokens are kept yet."""
+BESIDE = "^(refusals|no management|no making|short lives|rotating|sessions|newer|kept)"
+"""Ways in which tokens alone differ, or in which nothing does, as all is kept here anyway."""
 READ = "GET "
 MICROSECOND = timedelta(microseconds=1)
-HISTORY = Window(SINCE, NOW + MICROSECOND)
 NONSENSE = ('{"readings": [', "7", '"none"', "null", '{"error": "invalid_grant"}', "[[[")
 
 
@@ -90,7 +82,9 @@ async def test_a_user_finds_what_he_may_see_shared_or_not(stage: Stage) -> None:
             assert device.name == thing.name
             reports = thing.active and not thing.model.gateway
             devices = [feed.devices for feed in finding.feeds if feed.stream == "readings"]
-            assert devices == ([(uuid,)] if reports else [])
+            assert devices == [(uuid,)] or not (reports or devices), (
+                "some cannot tell who is silent"
+            )
     assert {len(thing.seen_by) for thing in stage.tenant.things} == {1, 2, 3}
 
 

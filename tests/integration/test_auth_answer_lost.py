@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from accessed import standing
 from aiohttp import web
-from fix_platforms import LARGEST_BODY, Stage, says, staged
+from befallen import says
+from fix_platforms import LARGEST_BODY, Stage, staged
 from persons import log_in
 
 from harvester.auth import Keeper

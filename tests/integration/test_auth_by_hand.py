@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from fix_platforms import NOW, Gate, Stage, login, ring, staged, the_next
+from befallen import Gate, the_next
+from fix_platforms import NOW, Stage, login, ring, staged
 from persons import log_in, log_out, person
 from structlog.testing import capture_logs
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from accessed import standing
-from fix_platforms import Stage, login, says, staged
+from befallen import says
+from fix_platforms import Stage, login, staged
 from persons import log_in
 
 from harvester.auth import Keeper, Shared

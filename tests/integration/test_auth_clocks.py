@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from accessed import standing
 from aiohttp import web
+from befallen import Gate
 from exchanged import LeapClock
-from fix_platforms import NOW, Gate, SetClock, Stage, login, staged
+from fix_platforms import NOW, SetClock, Stage, login, staged
 from persons import log_in
 
 from harvester.auth import AccountApi

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from accessed import standing
-from fix_platforms import LARGEST_BODY, Stage, says, staged
+from befallen import says
+from fix_platforms import LARGEST_BODY, Stage, staged
 from persons import log_in
 
 from harvester.auth import Keeper

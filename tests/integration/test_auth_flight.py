@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from fix_platforms import NOW, Gate, Stage, login, staged
+from befallen import Gate
+from fix_platforms import NOW, Stage, login, staged
 
 from harvester.auth import sealed
 from harvester.auth.calls import LONGEST_CALL

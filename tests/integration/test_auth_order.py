@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from fix_platforms import Gate, Stage, login, staged
+from befallen import Gate
+from fix_platforms import Stage, login, staged
 from fix_postgres import Connection, Database
 from fix_store import lock_waits
 from persons import log_in

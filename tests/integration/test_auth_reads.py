@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from fix_platforms import Stage, staged, the_next, token_failures
+from befallen import the_next
+from fix_platforms import Stage, staged, token_failures
 
 from harvester.auth import AccountApi
 from harvester.auth.held import FIRST_BACKOFF, LONGEST_BACKOFF

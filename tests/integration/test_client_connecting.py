@@ -137,11 +137,11 @@ async def test_an_upgrade_that_takes_too_long_is_given_up(monkeypatch: pytest.Mo
 async def test_the_time_for_an_upgrade_is_none_of_the_sockets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sessions, "CONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(sessions, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(sessions, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(sessions, "READ_SECONDS", 0.3)
     async with connected() as line:
         receiving = asyncio.create_task(line.here.receive())
-        done, _ = await asyncio.wait([receiving], timeout=0.15)
+        done, _ = await asyncio.wait([receiving], timeout=0.5)
         assert not done
         await line.there.send_json("late")
         assert await receiving == "late"

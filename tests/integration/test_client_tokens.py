@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from befallen import Gate
 from exchanged import BEARER, Answer, cut, garbage, raw, said, talking
-from fix_platforms import Gate
 
 from harvester.client import Client, sessions
 from harvester.errors import AnswerLost, PlatformError, ServerFailed, Throttled, Unreachable

@@ -124,6 +124,13 @@ def sample(value: object, device: str = "probe-1") -> Sample:
     return Sample(device, "temperature", TOLD, value, "0000000012")
 
 
+@pytest.mark.parametrize(("ingest", "listens"), [("websocket", True), ("polling", False)])
+def test_both_streams_are_listened_to_where_that_is_wanted(ingest: str, listens: bool) -> None:
+    told = {"base_url": "https://hive.example/api/rest", "ingest": ingest}
+    adapter = Adapter(DeviceHiveOptions.model_validate(told))
+    assert [adapter.listens(stream) for stream in adapter.streams] == [listens, listens]
+
+
 async def test_one_subscription_is_asked_for_once_the_account_is_proven() -> None:
     server = Server()
     async with at(server) as play:
@@ -184,7 +191,7 @@ async def test_a_refusal_is_told_by_its_code_alone(
 async def test_a_platform_that_does_not_answer_is_not_waited_for(
     action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "ANSWER_SECONDS", 0.3)
     others: list[object] = [
         {"action": action, "requestId": "another", "status": "success"},
         notified(1),

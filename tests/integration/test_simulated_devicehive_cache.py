@@ -1,5 +1,6 @@
 """The fake DeviceHive forgets, and what is true of it is what came in while nobody asked too."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -116,6 +117,20 @@ async def test_who_asks_often_enough_holds_the_truth(version: Any) -> None:
         assert held == {key: truth[key] for key in came}
         assert len(held) > 300 and any(channel.startswith("adc/read") for _, channel, _ in held)
         assert play.fake.violations == []
+
+
+async def test_the_truth_is_the_same_whoever_asked_and_when() -> None:
+    truths, told = [], Counter[bool]()
+    for steps in (1, 40):
+        async with playing(LASTING, habits=CROWDED) as play:
+            device, access = play.device("Cold room"), await play.admin()
+            for _ in range(steps):
+                play.clock.advance(timedelta(days=5) / steps)
+                await play.listed(access, device, "notification")
+            play.fake.cache.subscribe(lambda *_, steps=steps: told.update([steps == 1]))
+            truths.append((play.fake.truth("acme"), play.fake.task_truth("acme")))
+    assert truths[0] == truths[1] and len(truths[0][0]) > 5000
+    assert not told, "nobody is told of what was to be seen long ago"
 
 
 async def test_what_came_later_of_an_instant_holds_and_of_the_same_moment_the_greater_id() -> None:

@@ -1,5 +1,6 @@
 """The fake DeviceHive is asked over a WebSocket as over HTTP, and what befalls a connection."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -177,7 +178,8 @@ async def test_a_connection_is_broken_or_closed_and_what_it_followed_is_forgotte
             assert other.socket.close_code == 1012
         async with line(play, access) as it:
             assert await it.done("subscription/list") == {"subscriptions": []}
-            assert (sockets.opened, sockets.subscriptions) == (3, [])
+            assert (sockets.opened, sockets.actions["authenticate"]) == (3, 3)
+            assert not play.fake.cache.followed.is_set()
 
 
 async def test_a_half_open_connection_says_nothing_more() -> None:
@@ -195,8 +197,13 @@ async def test_a_half_open_connection_says_nothing_more() -> None:
                 await new.done("notification/subscribe")
                 await play.notify(access, "t", value=2)
                 assert [each["action"] for each in await new.heard()] == ["notification/insert"]
+            goodbye = asyncio.create_task(it.socket.close())
+            async with line(play) as new:
+                assert await new.heard() == []
+            assert not goodbye.done()
             play.fake.sockets.drop()
-            assert (await it.socket.receive()).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+            await goodbye
+            assert it.socket.close_code == 1006
 
 
 async def test_a_websocket_may_be_refused() -> None:

@@ -128,8 +128,11 @@ async def test_a_subscription_is_narrowed_by_device_name_and_network() -> None:
         network = play.fake.tokens.site.devices["probe"].network
         _, listed = await play.get("/device", access)
         other = next(each for each in listed if each["networkId"] != network)
+        mine = [each["id"] for each in listed if each["networkId"] == network]
+        beside = next(each for each in mine if each != "probe")
         for told, expected in (
             ({"deviceId": "probe"}, [1, 2]),
+            ({"deviceId": beside}, []),
             ({"deviceId": other["id"]}, []),
             ({"networkIds": [network], "deviceTypeIds": [1]}, [1, 2]),
             ({"networkIds": [other["networkId"]]}, []),
@@ -191,6 +194,21 @@ async def test_what_is_there_already_is_told_after_the_answer_if_asked_for(
         assert play.fake.sockets.subscriptions == []
 
 
+@pytest.mark.parametrize("version", ["3.5.0", "4.1.0"])
+async def test_twenty_commands_that_are_there_are_told_unless_more_are_asked_for(
+    version: Any,
+) -> None:
+    async with playing(Switches(version=version, commands=0)) as play:
+        access = await play.probe()
+        for _ in range(25):
+            await play.order(access)
+        since = {"deviceId": "probe", "timestamp": "2026-03-04T10:00:00"}
+        async with line(play, access) as it:
+            for told, expected in ((since, 20), (since | {"limit": 1000}, 25)):
+                await it.done("command/subscribe", **told)
+                assert len(await it.heard()) == expected
+
+
 async def test_a_device_that_moves_away_is_followed_no_more() -> None:
     async with playing() as play:
         access = await play.probe()
@@ -204,6 +222,9 @@ async def test_a_device_that_moves_away_is_followed_no_more() -> None:
                 play.fake.move("probe", networks[1])
             assert await values(it) == [1]
             assert await values(other) == [1, 2]
+            since = {"deviceId": "probe", "timestamp": "2026-03-04T10:00:00", "names": ["t"]}
+            await it.done("notification/subscribe", **since)
+            assert await values(it) == [2]
 
 
 async def test_subscriptions_are_listed_and_end_one_by_one_or_all_of_a_kind() -> None:
@@ -218,6 +239,7 @@ async def test_subscriptions_are_listed_and_end_one_by_one_or_all_of_a_kind() ->
             assert await it.refused("notification/unsubscribe", **commands) == missing
             listed = (await it.done("subscription/list", type="notification"))["subscriptions"]
             absent = {"networkIds": None, "deviceTypeIds": None, "timestamp": None}
+            assert len(listed) == 2
             assert listed[0] == {"type": "notification", **first, **told, **absent}
             await it.done("notification/unsubscribe", **first)
             assert len((await it.done("subscription/list"))["subscriptions"]) == 2

@@ -16,7 +16,6 @@ from harvester.model import Credentials, Token
 from harvester.platforms.devicehive import claims
 from harvester.simulator.coiote import FakeCoiote
 from harvester.simulator.devicehive import FakeDevicehive
-from harvester.simulator.fakes import Fake
 from harvester.simulator.faults import Fault
 from harvester.simulator.usergrid import FakeUsergrid
 from harvester.simulator.usergrid_quirks import inner_failure
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-AnyFake = TypeVar("AnyFake", bound=Fake)
+AnyFake = TypeVar("AnyFake", bound=FakeUsergrid | FakeCoiote | FakeDevicehive)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from fix_store import T0, Site, at, batch, finding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reported import history, report, reports
+from reported import history, outcomes, report, reports
 
 from harvester.model import FINAL, Feed, OpenTask, TaskReport
 from harvester.store import catalog, task_reports
@@ -86,6 +86,8 @@ async def test_what_another_feed_shows_is_asked_through_that_feed(site: Site, fe
     await show(site, feed, report(), now=T0)
     found = await task_reports.due(site.pool, site.lease.tenant_id, at(60), WEEK, 100)
     assert [each.feed_id for each in found] == [feed]
+    await show(site, other, report(state="running"), now=at(61))
+    assert await due(site, at(600)) == []
 
 
 def due_at(first_seen_at: datetime, asked_at: datetime) -> datetime:
@@ -127,6 +129,13 @@ async def test_what_a_listing_shows_is_not_asked_for_by_itself(site: Site, feed:
     assert due_at(T0, asked_at) > at(60)
 
 
+async def test_what_changed_was_seen(site: Site, feed: int) -> None:
+    await show(site, feed, report())
+    await show(site, feed, report(state="running"), now=at(8))
+    assert await due(site, due_at(T0, at(8)) - SECOND) == []
+    assert await due(site, due_at(T0, at(8))) == ["one/7"]
+
+
 async def test_an_older_report_shows_that_it_is_there_too(site: Site, feed: int) -> None:
     await show(site, feed, report(updated=0))
     await show(site, feed, report(updated=-1, state="running"), now=at(1))
@@ -157,6 +166,7 @@ async def test_what_vanished_is_kept_and_marked_and_not_asked_for_again(
     marked = {row["identity"]: row["vanished_at"] for row in await reports(site)}
     assert marked == {"one/7": at(5), "over": None, "c": None}
     assert await due(site, at(60)) == ["c"]
+    assert outcomes(site) == {"new": 3, "vanished": 1}
 
 
 async def test_what_appears_again_is_followed_again(site: Site, feed: int) -> None:

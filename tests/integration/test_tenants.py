@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from fix_platforms import Gate
+from befallen import Gate
 from fix_store import lock_waits
 from fix_tenants import ACME, ACME_TASKS, GLOBEX, GLOBEX_TASKS, SOON, Shop, series
 from structlog.testing import capture_logs

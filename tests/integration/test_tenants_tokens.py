@@ -16,14 +16,15 @@ from harvester import config, service
 from harvester.auth.life import MOST_TRIES
 from harvester.errors import StoreUnavailable
 from harvester.service.tenants import Tenants
-from harvester.simulator import devicehive
+from harvester.simulator import usergrid
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
+from harvester.simulator.usergrid_quirks import Switches
 from harvester.simulator.world import World
 from harvester.store import credentials
 
 TOKENS = "acme tokens"
-HOUR = timedelta(hours=1)
+HOUR, HOUR_MS = timedelta(hours=1), 3_600_000
 
 
 async def states(shop: Shop) -> dict[str, int]:
@@ -126,21 +127,21 @@ async def test_of_a_platform_that_is_not_read_yet_the_tokens_are_kept_alive(
 ) -> None:
     clock = HandClock(NOW)
     world = World("tokens", clock, NOW - HOUR, things=1)
-    async with devicehive.serve(world) as fake:
-        served = [Served("devicehive", world, fake.url)]
+    async with usergrid.serve(world, switches=Switches(accesstokenttl=HOUR_MS)) as fake:
+        served = [Served("usergrid", world, fake.url)]
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
         settings = await asyncio.to_thread(config.load, path)
         async with service.opened(settings, clock, "test") as house:
             tenants = Tenants(house)
             await tenants.begin(settings.tenants[0])
-            for _ in range(48):
+            for _ in range(24):
                 await tenants.scheduler.tick(TOKENS)
-                clock.advance(HOUR / 2)
-            assert await house.pool.fetchval(
-                "select count(*) from harvester.accounts where state = 'active'"
-            ) == len(settings.tenants[0].accounts)
+                clock.advance(HOUR)
+            rows = await house.pool.fetch("select state from harvester.accounts")
+            users = len(settings.tenants[0].accounts)
+            assert [row["state"] for row in rows] == ["active"] * (users + 1), "the client too"
             await tenants.scheduler.tick(ACME)
             await tenants.drain()
-        assert fake.token_calls["refresh_token"] > 40
+        assert fake.token_calls["password"] >= 24 * users
         assert fake.violations == []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from harvester.cli.options import instant
+from harvester.cli.given import instant
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 

@@ -1,5 +1,6 @@
 """DeviceHive: what is asked of a device's notifications, and what each of them becomes."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,6 +94,7 @@ async def test_a_device_is_named_in_the_path_whatever_it_is_called() -> None:
         ),
         ("humidity", {"Value": 40}, {"humidity": 40}),
         ("any", {"t": "20.0", "p": "29.92"}, {"any.t": "20.0", "any.p": "29.92"}),
+        ("any", {"equipment": "pump", "on": 1}, {"any.equipment": "pump", "any.on": 1}),
     ],
 )
 async def test_values_are_found_wherever_devices_put_them(
@@ -206,6 +208,17 @@ async def test_an_instant_is_utc_with_or_without_a_zone(said: str, instant: date
     [sample] = await samples(notification({"value": 1}, timestamp=said))
     assert isinstance(sample, Sample)
     assert (sample.instant, sample.stated_instant) == (instant, None)
+
+
+async def test_an_instant_is_not_of_this_machines_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        [sample] = await samples(notification({"value": 1}))
+        assert isinstance(sample, Sample) and sample.instant == INSTANT
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

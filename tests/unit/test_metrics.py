@@ -32,6 +32,8 @@ def test_what_may_fail_is_at_zero_before_it_does(tenant: str) -> None:
     for stream in get_args(Stream):
         window = {"tenant": tenant, "stream": stream, "outcome": "failed"}
         assert REGISTRY.get_sample_value("harvester_windows_total", window) == 0
+        of = {"tenant": tenant, "stream": stream}
+        assert REGISTRY.get_sample_value("harvester_backlog_dropped_total", of) == 0
 
 
 def test_a_success_that_never_was_has_no_date_and_no_token_has_an_end(tenant: str) -> None:

@@ -175,7 +175,9 @@ async def test_of_an_entry_without_an_id_the_order_of_its_keys_tells_nothing() -
     "report", [{"id": 7}, {"company_id": 1}, {"id": 7, "company_id": None}, "x"]
 )
 async def test_a_report_that_does_not_say_whose_it_is_has_no_runs(report: Told) -> None:
-    assert len(await reports({REPORTS: [report], HISTORY: [{"id": 1}]})) == 1
+    api = ToldApi({REPORTS: [report], ALERTS: []})
+    assert len([each async for each in adapter().task_reports(api, FEED, WINDOW)]) == 2
+    assert [path for path, _ in api.asked] == [REPORTS, ALERTS]
 
 
 async def test_what_a_report_is_called_cannot_lead_a_request_elsewhere() -> None:

@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from annotated_types import Ge
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harvester.durations import Duration
 from harvester.model import TaskState
@@ -25,7 +24,7 @@ class DeviceHiveOptions(Options):
     auth_url: str | None = None
     websocket_url: str | None = None
     ingest: Literal["polling", "websocket"] = "polling"
-    retention: Annotated[Duration, Ge(timedelta(seconds=15))] = timedelta(seconds=120)
+    retention: Annotated[Duration, Field(ge=timedelta(seconds=15))] = timedelta(seconds=120)
     generation: Literal["3", "4"] | None = None
     measuring_commands: tuple[str, ...] = ("*/read",)
     """Shell patterns of the commands whose results are readings."""

@@ -1,9 +1,8 @@
-"""Options that several commands have in common, and what is wrong with what they were given."""
+"""What commands were given, and what is wrong with it."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -12,18 +11,6 @@ from harvester import config
 from harvester.config import Settings, Tenant
 from harvester.config.tree import nearest
 from harvester.durations import Duration
-
-DEFAULT_CONFIG = Path("/etc/harvester/config.toml")
-
-ConfigFile = Annotated[
-    Path, typer.Option("--config", help="The configuration file.", metavar="FILE")
-]
-TenantName = Annotated[
-    str | None,
-    typer.Argument(help="One tenant; without it, all.", metavar="TENANT", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, for programs.")]
 
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
