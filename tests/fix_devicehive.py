@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aiohttp import ClientSession
 from fix_postgres import Database, Postgres
 from fix_simulator import stored_in
+from simulated_devicehive import Play
 
 from harvester import config, service
 from harvester.demo.comparison import held
@@ -28,6 +30,11 @@ STILL = 0.1
 """Seconds without anything done: whoever waits, waits for the clock."""
 STEP = timedelta(seconds=5)
 
+_LOST = """
+select feed, sum(upper(span) - lower(span)) as lost
+from harvester.coverage cross join unnest(lost) as span
+where stream = 'readings' group by feed
+"""
 _THROWN_OUT = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1"
 
 Key = tuple[str, str, datetime]
@@ -69,8 +76,16 @@ class Hive:
             return await self.tenant.tick(stream)
         return False
 
+    async def beats(self, count: int) -> list[bool]:
+        return [await self.beat() for _ in range(count)]
+
     async def held(self) -> dict[Key, float | str]:
         return {key[1:]: value for key, value in (await held(self.house.pool, BEGIN)).items()}
+
+    async def lost(self) -> dict[str, timedelta]:
+        """Of each feed of readings that lost something."""
+        rows = await self.house.pool.fetch(_LOST)
+        return {row["feed"]: row["lost"] for row in rows}
 
     def truth(self) -> Mapping[Key, float | str]:
         return self.fake.truth("acme")
@@ -108,6 +123,14 @@ def _configured(
     text = path.read_text("utf-8")
     path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
     return config.load(path)
+
+
+@asynccontextmanager
+async def person(it: Hive) -> AsyncIterator[tuple[Play, str]]:
+    """Somebody with a device of the name of probe, and her access token."""
+    async with ClientSession() as http:
+        play = Play(it.fake, it.clock, http)
+        yield play, await play.probe()
 
 
 @asynccontextmanager

@@ -30,8 +30,7 @@ PATIENCE = timedelta(seconds=30)
 """A poll gets so long, or a sixth of the retention where that is less."""
 SUSPECTS_PATIENCE = timedelta(seconds=5)
 MOST_IN_VAIN = 2 * AT_ONCE
-"""Polls in a row without an answer: the platform is away, and the rest need not be tried. Half of
-them will do where it does not tell its time either."""
+"""Polls in a row without an answer: the platform is away, and the rest need not be tried."""
 
 
 class Sweep:
@@ -51,7 +50,8 @@ class Sweep:
         """Feeds that gave no answer, the one that was tried last behind all others."""
         self._last_polled = 0
         self._in_vain = 0
-        self._most_in_vain = MOST_IN_VAIN
+        self._is_silent = False
+        """The platform did not tell its time: a tick in vain must end before the next one is due."""
 
     @property
     def commits(self) -> int:
@@ -92,10 +92,10 @@ class Sweep:
             axis = await in_time(self._kit.clock, patience, self._kit.axis())
         except PlatformError as error:
             self._kit.failures.failing(what, error.reason, error=str(error))
-            self._most_in_vain = AT_ONCE
+            self._is_silent = True
             return self._axis
         self._kit.failures.well(what)
-        self._most_in_vain = MOST_IN_VAIN
+        self._is_silent = False
         return axis
 
     async def _look(self, lease: Lease, now: datetime, axis: Axis) -> StoreUnavailable | None:
@@ -112,11 +112,13 @@ class Sweep:
         return None
 
     async def _discovered(self, now: datetime) -> list[Found]:
-        what, asking = f"{self._kit.work.tenant} discovery", self._kit.discovering.ask(now)
+        if self._is_silent:
+            return []
+        what, kit = f"{self._kit.work.tenant} discovery", self._kit
         try:
-            return await in_time(self._kit.clock, self._patience, asking)
+            return await in_time(kit.clock, self._patience, kit.discovering.ask(now))
         except Unreachable as error:
-            self._kit.failures.failing(what, error.reason, error=str(error))
+            kit.failures.failing(what, error.reason, error=str(error))
             return []
 
     async def _learn(self, lease: Lease, axis: Axis, found: Sequence[Found]) -> None:
@@ -168,7 +170,7 @@ class Sweep:
     async def _work_off(self, tick: Tick, waiting: Iterator[DueFeed], patience: timedelta) -> bool:
         done = True
         for due in waiting:
-            if tick.is_over or self._in_vain >= self._most_in_vain:
+            if tick.is_over or self._in_vain >= (AT_ONCE if self._is_silent else MOST_IN_VAIN):
                 return False
             self._last_polled = due.feed_id
             done = await self._polled(tick, due, patience) and done

@@ -68,8 +68,7 @@ class Doors:
         if asked.get("refreshToken") is None:
             raise Refusal(400, "Missing or invalid payload in request")
         try:
-            with self._tokens.refreshing(asked):
-                return self._tokens.refresh(asked)
+            return self._tokens.refresh(asked)
         except ContainerRefusal:
             raise Refusal(500, "Invalid response status") from None
 

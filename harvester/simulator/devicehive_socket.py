@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -80,16 +79,14 @@ class Session:
             self._transport.abort()
 
     async def speak(self) -> None:
-        """Send what is to be said, until nobody hears it any more."""
-        with suppress(ConnectionError):
-            while True:
-                send = await self._outgoing.get()
-                await send()
+        """Send what is to be said. Raises ConnectionError once nobody is there any more."""
+        while True:
+            send = await self._outgoing.get()
+            await send()
 
     def end(self) -> None:
         for subscription in self.subscriptions.values():
             subscription.end()
-        self.subscriptions.clear()
 
     def _send(self, send: Callable[[], Awaitable[object]]) -> None:
         if not self.frozen:

@@ -1,7 +1,7 @@
 """DeviceHive's subscriptions, before a server that says exactly what a test wants said."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from harvester.errors import (
     Unauthorized,
     Unreachable,
 )
-from harvester.model import Sample, Stream, TaskReport
+from harvester.model import Said, Sample, Stream
 from harvester.platforms.base import Listening, Params, Socket
 from harvester.platforms.devicehive import Adapter, listening
 from harvester.platforms.devicehive.options import DeviceHiveOptions
@@ -225,6 +225,30 @@ async def test_time_is_proven_until_a_little_before_an_answered_ping() -> None:
         assert await subscribed.heard() == ([], START + timedelta(seconds=68)), "never backwards"
 
 
+async def test_many_messages_leave_others_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "AT_ONCE", 10)
+    turns, seen = 0, list[int]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def read(_device: str, _brought: object) -> Iterator[Said]:
+        seen.append(turns)
+        yield from ()
+
+    server = Server(before={"notification/subscribe": [notified(n) for n in range(50)]})
+    async with talking(plays(server.play)) as talk:
+        subscribed = await listening.subscribed(Api(talk), address(talk), "readings", read)
+        busy = asyncio.create_task(others())
+        await subscribed.heard()
+        busy.cancel()
+        await subscribed.close()
+    assert len(seen) == 50 and len(set(seen)) == 5
+
+
 async def test_an_error_about_a_subscription_ends_it() -> None:
     server = Server()
     async with at(server) as play:
@@ -263,26 +287,3 @@ async def test_what_came_before_a_break_is_told_before_it_is_raised() -> None:
         assert await subscribed.heard() == ([sample(1)], START)
         with pytest.raises(Unreachable):
             await subscribed.heard()
-
-
-async def test_a_new_command_and_the_answer_to_it_are_reports_of_one_task() -> None:
-    command = {
-        "id": 5,
-        "command": "adc/read",
-        "deviceId": "probe-1",
-        "timestamp": "2026-03-01T11:59:50.000",
-        "lastUpdated": "2026-03-01T11:59:50.000",
-        "status": None,
-        "result": None,
-    }
-    answer = {"lastUpdated": "2026-03-01T11:59:58.250", "status": "OK", "result": {"0": "0.5"}}
-    server = Server()
-    async with at(server) as play:
-        subscribed = await play.listen("task_reports")
-        await server.lines[0].send_json({"action": "command/insert", "command": command})
-        await server.lines[0].send_json({"action": "command/update", "command": command | answer})
-        heard, _ = await subscribed.heard()
-    reports = [each for each in heard if isinstance(each, TaskReport)]
-    assert [each.state for each in reports] == ["pending", "succeeded"]
-    assert {each.identity for each in reports} == {"probe-1/5/2026-03-01T11:59:50.000"}
-    assert heard[2:] == [Sample("probe-1", "adc/read.0", TOLD, "0.5", "0000000005")]

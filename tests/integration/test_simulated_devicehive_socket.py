@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from socket import SHUT_WR
 
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
@@ -123,6 +124,11 @@ async def test_what_lacks_something_is_refused_by_what_it_lacks() -> None:
                 ("notification/list", {}, "Device id is wrong or empty"),
                 ("notification/get", {"deviceId": "probe"}, "Notification id is wrong or empty"),
                 ("command/get", {"deviceId": "probe"}, "Command id is wrong or empty"),
+                (
+                    "command/get",
+                    {"deviceId": "probe", "commandId": "7x"},
+                    "Command id is wrong or empty",
+                ),
                 ("notification/insert", {"deviceId": "probe"}, "Notification is required"),
                 ("command/insert", {"deviceId": "probe"}, "Command is required"),
                 ("command/insert", {"command": {"command": "go"}}, "Device id is wrong or empty"),
@@ -170,6 +176,7 @@ async def test_a_connection_is_broken_or_closed_and_what_it_followed_is_forgotte
             sockets = play.fake.sockets
             assert (sockets.opened, len(sockets.subscriptions)) == (2, 2)
             sockets.drop(play.ana.name)
+            sockets.say("too late", play.ana.name)
             assert (await ana.socket.receive()).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
             assert await other.heard() == []
             assert (len(sockets.sessions), len(sockets.subscriptions)) == (1, 1)
@@ -204,6 +211,23 @@ async def test_a_half_open_connection_says_nothing_more() -> None:
             play.fake.sockets.drop()
             await goodbye
             assert it.socket.close_code == 1006
+        assert play.fake.sockets.sessions == []
+
+
+async def test_who_hangs_up_is_forgotten_and_leaves_nothing_behind() -> None:
+    async with playing() as play:
+        access, _ = await play.pair()
+        before = len(asyncio.all_tasks())
+        for frozen in (False, True):
+            async with line(play, access) as it:
+                await it.done("notification/subscribe")
+                if frozen:
+                    play.fake.sockets.freeze()
+                it.socket.get_extra_info("socket").shutdown(SHUT_WR)
+                await it.socket.receive()
+            await play.get("/device", access)
+            assert play.fake.sockets.sessions == []
+        assert len(asyncio.all_tasks()) == before
 
 
 async def test_a_websocket_may_be_refused() -> None:

@@ -1,5 +1,6 @@
 """Whoever subscribed at the fake DeviceHive is told over the WebSocket of what it may see."""
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -80,26 +81,23 @@ async def test_each_is_told_of_its_own_networks_alone() -> None:
 
 
 async def test_what_is_of_no_network_is_told_to_who_sees_all_of_a_tenant() -> None:
-    async with playing() as play:
-        access, _ = await play.pair()
+    async with playing() as play, AsyncExitStack() as lines:
+        admin, (access, _) = await play.admin(), await play.pair()
+        networks = [str(each["id"]) for each in (await play.get("/network", admin))[1]]
         foreign = play.fake.world.tenants["globex"].admin_client
         _, body = await play.login(login=foreign.id, password=foreign.secret)
-        tokens = (await play.admin(), access, body["accessToken"])
-        async with (
-            line(play, tokens[0]) as admin,
-            line(play, access) as ana,
-            line(play, tokens[2]) as other,
-        ):
-            for each in (admin, ana, other):
-                await each.done("notification/subscribe")
-            await play.probe()
-            (message,) = await admin.heard()
-            notification = message["notification"]
-            assert (notification["notification"], notification["networkId"]) == (
-                "$device-add",
-                None,
-            )
-            assert await ana.heard() == await other.heard() == []
+        every = await narrowed(play, admin, networkIds=networks)
+        opened = [
+            await lines.enter_async_context(line(play, token))
+            for token in (admin, admin, every, access, body["accessToken"])
+        ]
+        for each, told in zip(opened, ({}, {"networkIds": networks}, {}, {}, {}), strict=True):
+            await each.done("notification/subscribe", **told)
+        await play.probe()
+        (message,), *others = [await each.heard() for each in opened]
+        notification = message["notification"]
+        assert (notification["notification"], notification["networkId"]) == ("$device-add", None)
+        assert others == [[], [], [], []]
 
 
 @pytest.mark.parametrize(
@@ -148,8 +146,8 @@ async def test_a_subscription_is_narrowed_by_device_name_and_network() -> None:
 async def test_nobody_subscribes_to_what_is_not_its_own() -> None:
     async with playing() as play:
         access, _ = await play.pair()
-        none = await narrowed(play, networkIds=[])
-        silent = await narrowed(play, networkIds=["*"], actions=["GetDevice"])
+        none = await narrowed(play, access, networkIds=[])
+        silent = await narrowed(play, access, networkIds=["*"], actions=["GetDevice"])
         async with line(play, access) as ana, line(play, await play.admin()) as admin:
             for told in ({"deviceId": "no-such"}, {"networkIds": [99]}, {"deviceTypeIds": [99]}):
                 assert await ana.refused("notification/subscribe", **told) == DENIED
@@ -162,17 +160,16 @@ async def test_nobody_subscribes_to_what_is_not_its_own() -> None:
         ):
             async with line(play, token) as it:
                 assert await it.refused("notification/subscribe") == refusal
+        async with line(play, silent) as it:
+            for action in ("command/unsubscribe", "subscription/list"):
+                assert await it.refused(action) == DENIED
 
 
-async def narrowed(play: Play, **told: object) -> str:
-    access, _ = await play.pair()
+async def narrowed(play: Play, access: str, **told: object) -> str:
+    """A token of the same user for notifications only, or as is told."""
     _, user = await play.get("/user/current", access)
-    told = {
-        "actions": ["GetDeviceNotification"],
-        "deviceTypeIds": ["*"],
-        "userId": user["id"],
-    } | told
-    _, body = await play.post("/create", told, access)
+    usual: dict[str, object] = {"actions": ["GetDeviceNotification"], "deviceTypeIds": ["*"]}
+    _, body = await play.post("/create", usual | {"userId": user["id"]} | told, access)
     return str(body["accessToken"])
 
 

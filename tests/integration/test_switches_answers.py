@@ -13,7 +13,7 @@ from switched import READINGS, TOKEN_CALL, failures, noted, one_feed, switched
 from harvester import client
 from harvester.auth.held import FIRST_BACKOFF
 from harvester.simulator import faults
-from harvester.simulator.faults import Fault, Kind, cut, delay, drip, refuse, throttle
+from harvester.simulator.faults import Fault, Kind, cut, delay, drip, hang, refuse, throttle
 from harvester.simulator.mydevices_quirks import BadReading, bad_reading
 
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -171,8 +171,12 @@ async def test_a_feed_that_drips_holds_up_no_other(
 
 @pytest.mark.parametrize(
     ("kind", "limit"),
-    [(drip(1, 0.01), "WHOLE_SECONDS"), (delay(3600), "READ_SECONDS")],
-    ids=["drip", "delay"],
+    [
+        (drip(1, 0.01), "WHOLE_SECONDS"),
+        (delay(3600), "READ_SECONDS"),
+        (hang(), "READ_SECONDS"),
+    ],
+    ids=["drip", "delay", "hang"],
 )
 async def test_an_answer_that_takes_too_long_is_given_up(
     database: Database,

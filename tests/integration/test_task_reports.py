@@ -76,6 +76,12 @@ async def test_a_report_without_a_device_fits_too(site: Site, feed: int) -> None
     assert (row["device"], row["changed_at"]) == (None, T0)
 
 
+async def test_what_was_not_said_is_null_to_a_query(site: Site, feed: int) -> None:
+    await site.write(said(feed, report(result=None, details=[None])))
+    query = "select result is null, details = '[null]' from harvester.task_reports"
+    assert tuple(await site.pool.fetchrow(query) or ()) == (True, True)
+
+
 @pytest.mark.parametrize("name", [*ALL, "updated_at"])
 async def test_whatever_changes_is_a_revision(site: Site, feed: int, name: str) -> None:
     now = (ALL | {"updated_at": at(4)})[name]

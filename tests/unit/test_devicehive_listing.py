@@ -63,10 +63,11 @@ class Cache:
         return start <= said <= end
 
 
-async def pulled(told: Told, version: str = "3.5.0") -> tuple[set[object], ToldApi]:
+async def pulled(told: Told, version: str = "3.5.0", **options: str) -> tuple[set[object], ToldApi]:
     """The values of all samples, which are the messages' numbers, and what was asked for them."""
     api = ToldApi({INFO: {"apiVersion": version, "serverTimestamp": text(0)}, PATH: told})
-    adapter = Adapter(DeviceHiveOptions(base_url="https://dh.example/api/rest"))
+    given = {"base_url": "https://dh.example/api/rest", **options}
+    adapter = Adapter(DeviceHiveOptions.model_validate(given))
     await adapter.time(api)
     said = [each async for batch in adapter.readings(api, FEED, WINDOW) for each in batch]
     return {each.value for each in said if isinstance(each, Sample)}, api
@@ -101,16 +102,36 @@ async def test_a_full_answer_is_asked_for_again_in_parts(version: str, instants:
 
 
 @pytest.mark.parametrize(
-    ("version", "widened"), [("3.5.0", 1), ("2.0.0", 1), (None, 1), ("4.1.0", 0), ("10.0", 0)]
+    ("version", "options", "asked"),
+    [
+        *((version, {}, "beyond") for version in ("3.5.0", "2.0.0", "", "x")),
+        *((version, {}, "exactly") for version in ("4.1.0", "10.0")),
+        *((version, {"generation": "3"}, "beyond") for version in ("4.1.0", "3.5.0", "")),
+        *((version, {"generation": "4"}, "exactly") for version in ("3.5.0", "4.1.0", "")),
+    ],
 )
-async def test_parts_meet_whether_or_not_bounds_are_included(version: Any, widened: int) -> None:
-    _, api = await pulled(Cache("3" if widened else "4", FULL).told, version)
-    bounds = [(params.get("start"), params.get("end")) for _, params in api.asked[2:]]
-    assert len(bounds) == 2
-    [start], [end] = ([side for side in sides if side] for sides in zip(*bounds, strict=True))
-    told = [datetime.fromisoformat(bound) for bound in (start, end)]
-    assert (told[0] + widened * MS) - (told[1] - widened * MS) == MS
-    assert start.endswith("Z") and end.endswith("Z")
+async def test_parts_meet_whether_or_not_bounds_are_included(
+    version: str, options: dict[str, str], asked: str
+) -> None:
+    cache = Cache("3.5.0" if asked == "beyond" else "4.1.0", FULL)
+    _, api = await pulled(cache.told, version, **options)
+    sent = {**api.asked[-1][1], **api.asked[-2][1]}
+    start, end = (datetime.fromisoformat(sent[bound]) for bound in ("start", "end"))
+    assert start - end == (-MS if asked == "beyond" else MS)
+    assert sent["start"].endswith("Z") and sent["end"].endswith("Z")
+
+
+async def test_without_the_servers_word_the_cautious_way_or_the_configured_one_is_taken() -> None:
+    for generation, apart in ((None, -MS), ("3", -MS), ("4", MS)):
+        options = DeviceHiveOptions.model_validate(
+            {"base_url": "https://dh.example/api/rest", "generation": generation}
+        )
+        api = ToldApi({PATH: Cache(generation or "3", FULL).told})
+        async for _ in Adapter(options).readings(api, FEED, WINDOW):
+            pass
+        sent = {**api.asked[-1][1], **api.asked[-2][1]}
+        start, end = (datetime.fromisoformat(sent[bound]) for bound in ("start", "end"))
+        assert start - end == apart
 
 
 @pytest.mark.parametrize("version", VERSIONS)

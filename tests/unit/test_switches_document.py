@@ -54,13 +54,17 @@ def kinds(module: ModuleType) -> Iterator[str]:
             yield from said or [name]
 
 
+BESIDE = ("app", "truth", "task_truth", "arrivals")
+"""What a fake is or says: nothing is altered by that."""
+
+
 def acts(fake: ModuleType) -> Iterator[str]:
-    """What can be done to an account there."""
+    """What can be done to an account or a device there."""
     for kind in (each for name, each in vars(fake).items() if name.startswith("Fake")):
         if isclass(kind) and kind.__module__ == fake.__name__:
             done = (name for name, each in vars(kind).items() if isfunction(each))
             yield from (
-                f"{kind.__name__}.{name}" for name in done if name[0] != "_" and name != "app"
+                f"{kind.__name__}.{name}" for name in done if name[0] != "_" and name not in BESIDE
             )
 
 

@@ -22,6 +22,8 @@ from harvester.model import Said, Sample, Stream
 from harvester.platforms.base import Socket, SocketApi
 
 ANSWER_SECONDS = 30.0
+AT_ONCE = 1_000
+"""Messages that are read before others get their turn."""
 UNDER_WAY = timedelta(seconds=2)
 """A message passes the platform's queues before it is sent to us, and a ping does not."""
 
@@ -77,7 +79,12 @@ class Subscribed:
             self._until = max(self._until, pinged - UNDER_WAY)
         messages = [*self._early, *self._socket.take()]
         self._early = []
-        return [said for message in messages for said in self._said(message)], self._until
+        heard: list[Said] = []
+        for n, message in enumerate(messages, 1):
+            heard += self._said(message)
+            if n % AT_ONCE == 0:
+                await asyncio.sleep(0)  # all that a socket keeps takes seconds
+        return heard, self._until
 
     async def close(self) -> None:
         await self._socket.close()

@@ -15,7 +15,7 @@ MOST_PAGES = 10_000
 """A list that brings something new even after so many has no end."""
 
 Row = Mapping[str, Any]
-Reading = Callable[[object, str], list[object]]
+Read = Callable[[object, str], list[object]]
 """From an answer and its path to the entries in it; raises Malformed."""
 
 
@@ -29,13 +29,13 @@ def rows_of(answer: object, path: str) -> list[object]:
     return rows
 
 
-async def whole(api: Api, path: str, read: Reading = rows_of) -> list[object]:
+async def whole(api: Api, path: str, read: Read = rows_of) -> list[object]:
     """The entries of a list that is known to have no pages, though it may turn out to have them."""
     return [entry async for page in pages(api, path, read=read) for entry in page]
 
 
 async def unless_forbidden(
-    api: Api, path: str, failures: Failures, *, what: str = "", read: Reading = rows_of
+    api: Api, path: str, failures: Failures, *, what: str = "", read: Read = rows_of
 ) -> list[object]:
     """A list; an empty one where it is forbidden, so that the others are still seen.
 
@@ -52,7 +52,7 @@ async def unless_forbidden(
 
 
 async def pages(
-    api: Api, path: str, limit: int | None = None, read: Reading = rows_of
+    api: Api, path: str, limit: int | None = None, read: Read = rows_of
 ) -> AsyncIterator[list[object]]:
     """What each page of a list brings that is new, until no sign is left that there is more."""
     seen: set[str] = set()
