@@ -17,6 +17,8 @@ history = "24h"
 base_url = "https://api.example"
 client_id = "app"
 """
+FORGETS = TENANT.replace("mydevices", "devicehive").replace('client_id = "app"\n', "")
+"""At a platform that keeps what it can be asked for no longer than two minutes."""
 
 
 def settings(file: Path, text: str) -> Settings:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from harvester.auth.held import account_name
 from harvester.errors import PlatformError
 from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Tick, normalized
@@ -26,18 +28,25 @@ class _Heard:
     window: Window | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """`feeds` are those that were known when it began: of others it may tell nothing."""
+
+    listening: Listening
+    feeds: frozenset[int]
+
+
 class Ears:
     """One subscription of each account, opened anew at the next tick after it ended."""
 
     def __init__(self, failures: Failures, patience: timedelta) -> None:
         self._failures = failures
         self._patience = patience
-        self._open: dict[int, Listening] = {}
+        self._open: dict[int, _Subscription] = {}
 
     async def close(self) -> None:
         """End them all."""
-        for listening in self._open.values():
-            await listening.close()
+        await asyncio.gather(*(each.listening.close() for each in self._open.values()))
         self._open.clear()
 
     async def hear(self, tick: Tick, feeds: Iterable[DueFeed]) -> list[DueFeed]:
@@ -46,17 +55,25 @@ class Ears:
         by_account: dict[int, list[DueFeed]] = defaultdict(list)
         for due in feeds:
             by_account[_account_of(due, tick)].append(due)
-        left: list[DueFeed] = []
-        for account_id, own in by_account.items():
-            seat = tick.work.seats.get(account_id)
-            heard = await self._heard(tick, seat) if seat else None
-            left += await _written(tick, own, heard) if heard else own
-        return left
+        heard = [self._told(tick, account_id, own) for account_id, own in by_account.items()]
+        return [due for left in await asyncio.gather(*heard) for due in left]
 
-    async def _heard(self, tick: Tick, seat: Seat) -> _Heard | None:
-        what = f"{tick.work.tenant} {tick.work.stream} subscription"
+    async def _told(self, tick: Tick, account_id: int, own: list[DueFeed]) -> list[DueFeed]:
+        seat = tick.work.seats.get(account_id)
+        ids = frozenset(due.feed_id for due in own)
+        heard = await self._heard(tick, seat, ids) if seat else None
+        if heard is None or seat is None:
+            return own
+        known = self._open[account_id].feeds
+        left = await _written(tick, [due for due in own if due.feed_id in known], heard)
+        if new := [due for due in own if due.feed_id not in known]:
+            await self._drop(seat)  # the next one will be told of these too
+        return left + new
+
+    async def _heard(self, tick: Tick, seat: Seat, feeds: frozenset[int]) -> _Heard | None:
+        what = f"{account_name(tick.work.tenant, seat.credentials.user)} {tick.work.stream} told"
         try:
-            heard = await in_time(tick.clock, self._patience, self._listen(tick, seat))
+            heard = await in_time(tick.clock, self._patience, self._listen(tick, seat, feeds))
         except PlatformError as error:
             self._failures.failing(what, error.reason, error=str(error))
             await self._drop(seat)
@@ -64,18 +81,18 @@ class Ears:
         self._failures.well(what)
         return heard
 
-    async def _listen(self, tick: Tick, seat: Seat) -> _Heard:
-        listening = self._open.get(seat.account_id)
-        if listening is None:
+    async def _listen(self, tick: Tick, seat: Seat, feeds: frozenset[int]) -> _Heard:
+        if seat.account_id not in self._open:
             listening = await tick.work.platform.listen(seat.api, tick.work.stream)
-            self._open[seat.account_id] = listening
+            self._open[seat.account_id] = _Subscription(listening, feeds)
+        listening = self._open[seat.account_id].listening
         said, until = await listening.heard()
         since, end = tick.axis.reached(listening.since), tick.axis.passed(until)
         return _Heard(said, Window(since, end) if since < end else None)
 
     async def _drop(self, seat: Seat) -> None:
-        if listening := self._open.pop(seat.account_id, None):
-            await listening.close()
+        if subscription := self._open.pop(seat.account_id, None):
+            await subscription.listening.close()
 
 
 def _account_of(due: DueFeed, tick: Tick) -> int:

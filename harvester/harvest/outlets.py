@@ -73,9 +73,10 @@ class _Held:
         more = len(said.readings) + len(said.rejections) + len(said.reports)
         if batch.covers:
             self.failure = None
+        batch = replace(batch, said=said)
         if more == 0 and self._goes_on(batch):
             return 0
-        self.batches.append(replace(batch, said=said))
+        self.batches.append(batch)
         self.size += more + 1
         return more + 1
 

@@ -130,8 +130,7 @@ class Pulling:
 
     async def _through(self, seat: Seat) -> bool:
         due, rules = self._due, self._tick.work.rules
-        # What is answered whole tells of all that came until it is asked, and not until planned.
-        now = self._tick.axis.passed(self._tick.clock.now() if rules.whole else self._tick.now)
+        now = self._now()
         plan = windows.plan(due.missing, due.provisional, due.looked_at, now, rules)
         before = windows.settled_before(now, rules)
         looked = True
@@ -143,6 +142,13 @@ class Pulling:
             ask = _Ask(window, Covers(before, looked), fresh=self._is_fresh)
             done = await self._try_window(seat, ask) and done
         return done
+
+    def _now(self) -> datetime:
+        """Until when a pull that begins now can tell of all, by the axis."""
+        tick, work = self._tick, self._tick.work
+        if not work.rules.whole:
+            return tick.axis.passed(tick.now)
+        return tick.axis.passed(tick.clock.now()) - work.platform.under_way
 
     @property
     def _is_fresh(self) -> bool:

@@ -51,7 +51,7 @@ class Sweep:
         self._last_polled = 0
         self._in_vain = 0
         self._is_silent = False
-        """The platform did not tell its time: a tick in vain must end before the next one is due."""
+        """It did not tell its time: a tick in vain must end before the next one is due."""
 
     @property
     def commits(self) -> int:

@@ -159,7 +159,6 @@ class Sockets:
             session.end()
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
         return socket
 
     async def _attend(self, session: Session, socket: web.WebSocketResponse) -> None:

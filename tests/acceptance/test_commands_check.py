@@ -15,6 +15,7 @@ from acceptance.commands import (
     harvester,
 )
 from acceptance.stand import Stand, set_up, states
+from configured import FORGETS, TENANT
 from fix_postgres import Database, Postgres
 from fix_simulator import configured_for
 
@@ -27,6 +28,18 @@ from harvester.simulator.faults import Fault, refuse
 async def stand(database: Database, tmp_path: Path) -> AsyncIterator[Stand]:
     async with set_up(database, tmp_path) as stand:
         yield stand
+
+
+async def test_a_tenant_is_told_that_its_interval_is_too_long_for_its_platform(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('state_directory = "state"\n' + FORGETS + TENANT.replace("acme", "keeps"))
+    ended = await harvester("check", "--if-down-for", "1h", "--json", config=path)
+    told = "polled every 40 s and not every 5 m, as its platform soon forgets"
+    assert states(ended.out, "configuration").keys() == {str(path), "acme"}
+    assert states(ended.out, "configuration")["acme"] == ("ok", told)
+    assert ended.code == 0
 
 
 async def test_held_tokens_are_tried_and_nothing_is_burnt(stand: Stand) -> None:

@@ -40,11 +40,11 @@ async def test_a_pause_longer_than_the_platform_remembers_is_lost_and_no_more(
         gone = it.clock.now() - RETENTION - last
         lost = await it.lost()
         assert len(lost) == 4
-        assert all(gone <= each <= gone + SECOND for each in lost.values())
+        assert all(gone <= each <= gone + 3 * SECOND for each in lost.values())
         missing = it.truth().keys() - (await it.held()).keys()
         came = {each.key: each.at for each in it.fake.arrivals("acme")}
         assert missing
-        assert all(last <= came[key] <= last + gone for key in missing)
+        assert all(last - 2 * SECOND <= came[key] <= last + gone for key in missing)
 
 
 async def test_a_restart_within_what_the_platform_remembers_loses_nothing(

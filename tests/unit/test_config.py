@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from configured import TENANT, settings
+from configured import FORGETS, TENANT, settings
 from pydantic import SecretStr
 
 from harvester import config
@@ -43,6 +43,20 @@ def test_defaults_are_filled_in(file: Path) -> None:
     assert tenant.looks == Adapter.looks
     assert type(tenant.options) is Adapter.Options
     assert tenant.accounts == ()
+
+
+@pytest.mark.parametrize(
+    ("tenant", "every"),
+    [
+        (TENANT, 300),
+        (FORGETS, 40),
+        (FORGETS + 'retention = "1h"', 300),
+        (FORGETS.replace("5m", "15s"), 15),
+    ],
+)
+def test_who_forgets_is_polled_three_times_before(file: Path, tenant: str, every: int) -> None:
+    [found] = settings(file, tenant).tenants
+    assert found.polled_every == timedelta(seconds=every)
 
 
 def test_what_is_written_counts(file: Path) -> None:

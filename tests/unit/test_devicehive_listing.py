@@ -73,6 +73,13 @@ async def pulled(told: Told, version: str = "3.5.0", **options: str) -> tuple[se
     return {each.value for each in said if isinstance(each, Sample)}, api
 
 
+def apart(api: ToldApi) -> timedelta:
+    """From the end of the one part to the start of the other, as they were sent."""
+    sent = {**api.asked[-1][1], **api.asked[-2][1]}
+    assert sent["start"].endswith("Z") and sent["end"].endswith("Z")
+    return datetime.fromisoformat(sent["start"]) - datetime.fromisoformat(sent["end"])
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_an_answer_with_room_for_more_is_whole(version: str) -> None:
     values, api = await pulled(Cache(version, FULL[1:]).told, version)
@@ -115,23 +122,18 @@ async def test_parts_meet_whether_or_not_bounds_are_included(
 ) -> None:
     cache = Cache("3.5.0" if asked == "beyond" else "4.1.0", FULL)
     _, api = await pulled(cache.told, version, **options)
-    sent = {**api.asked[-1][1], **api.asked[-2][1]}
-    start, end = (datetime.fromisoformat(sent[bound]) for bound in ("start", "end"))
-    assert start - end == (-MS if asked == "beyond" else MS)
-    assert sent["start"].endswith("Z") and sent["end"].endswith("Z")
+    assert apart(api) == (-MS if asked == "beyond" else MS)
 
 
 async def test_without_the_servers_word_the_cautious_way_or_the_configured_one_is_taken() -> None:
-    for generation, apart in ((None, -MS), ("3", -MS), ("4", MS)):
+    for generation, expected in ((None, -MS), ("3", -MS), ("4", MS)):
         options = DeviceHiveOptions.model_validate(
             {"base_url": "https://dh.example/api/rest", "generation": generation}
         )
         api = ToldApi({PATH: Cache(generation or "3", FULL).told})
         async for _ in Adapter(options).readings(api, FEED, WINDOW):
             pass
-        sent = {**api.asked[-1][1], **api.asked[-2][1]}
-        start, end = (datetime.fromisoformat(sent[bound]) for bound in ("start", "end"))
-        assert start - end == apart
+        assert apart(api) == expected
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,7 +44,16 @@ def _findings(config_file: Path, down: timedelta | None) -> list[Finding]:
         return [subject.wrong(line.removeprefix(f"{config_file}: ")) for line in lines]
     accounts = sum(len(each.accounts) for each in settings.tenants)
     told = f"{len(settings.tenants)} tenants, {accounts} accounts"
-    return [subject.ok(told), *asyncio.run(_outside(settings, down))]
+    return [subject.ok(told), *_hurried(settings), *asyncio.run(_outside(settings, down))]
+
+
+def _hurried(settings: Settings) -> Iterator[Finding]:
+    """Tenants that are polled more often than they are configured: no fault."""
+    for each in settings.tenants:
+        if each.polled_every < each.interval:
+            every, wanted = shown.duration(each.polled_every), shown.duration(each.interval)
+            told = f"polled every {every} and not every {wanted}, as its platform soon forgets"
+            yield Subject("configuration", each.name).ok(told)
 
 
 async def _outside(settings: Settings, down: timedelta | None) -> list[Finding]:

@@ -208,6 +208,9 @@ class Platform(Access):
         timedelta(hours=24),
     )
     """Ages at which a span is looked at again."""
+    under_way: ClassVar[timedelta] = timedelta()
+    """How long the platform may take from an instant of the axis until it answers for it. Of a
+    stream that is answered whole, the time since is not covered yet."""
     longest_window: ClassVar[timedelta] = timedelta(days=1)
     """The longest span asked for at once."""
     axis_is_instant: ClassVar[bool] = True

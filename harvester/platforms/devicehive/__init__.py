@@ -61,6 +61,7 @@ class Adapter(base.Platform):
     whole: ClassVar[frozenset[Stream]] = frozenset({"readings", "task_reports"})
     looks: ClassVar[tuple[timedelta, ...]] = ()
     axis_is_instant: ClassVar[bool] = False
+    under_way: ClassVar[timedelta] = listening.UNDER_WAY
 
     def __init__(self, options: DeviceHiveOptions) -> None:
         self._options = options

@@ -25,7 +25,7 @@ ANSWER_SECONDS = 30.0
 AT_ONCE = 1_000
 """Messages that are read before others get their turn."""
 UNDER_WAY = timedelta(seconds=2)
-"""A message passes the platform's queues before it is sent to us, and a ping does not."""
+"""A message passes the platform's queues before anybody is told of it; a ping does not."""
 
 Read = Callable[[str, object], Iterator[Said]]
 """What one notification or one command of a device says."""
