@@ -18,6 +18,7 @@ from simulated_devicehive import Play
 from harvester import config, service
 from harvester.demo.comparison import held
 from harvester.errors import HarvesterError
+from harvester.model import Stream
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.devicehive import FakeDevicehive, serve
@@ -62,7 +63,7 @@ class Hive:
     async def tick(self) -> bool:
         """Both streams, side by side as their jobs are; whether all was done. Where nothing gets
         on, the clock does."""
-        ticks = [asyncio.create_task(self._ticked(each)) for each in ("readings", "task_reports")]
+        ticks = [asyncio.create_task(self._ticked(each)) for each in self.tenant.streams]
         seen = None
         while (await asyncio.wait(ticks, timeout=STILL))[1]:
             signs = (self.fake.requests.total(), self.tenant.signs())
@@ -71,7 +72,7 @@ class Hive:
             seen = signs
         return all(each.result() for each in ticks)
 
-    async def _ticked(self, stream: str) -> bool:
+    async def _ticked(self, stream: Stream) -> bool:
         with suppress(HarvesterError):
             return await self.tenant.tick(stream)
         return False

@@ -213,20 +213,6 @@ def world_at(clock: HandClock) -> World:
     return world
 
 
-@dataclass(slots=True)
-class SetClock:
-    """Ours, where somebody set it otherwise than the platform's, back too."""
-
-    right: HandClock
-    ahead: timedelta = timedelta()
-
-    def now(self) -> datetime:
-        return self.right.now() + self.ahead
-
-    async def sleep_until(self, instant: datetime) -> None:
-        await self.right.sleep_until(instant - self.ahead)
-
-
 def login(user: User, password: str | None = None) -> Credentials:
     return Credentials(user.name, password or user.password)
 

@@ -39,8 +39,7 @@ from harvester.store.pool import open_pool
 from harvester.store.writer import Batch, Covers, Writer
 
 if TYPE_CHECKING:
-    from harvester.store.pool import Connection as Observer
-    from harvester.store.pool import Pool
+    from harvester.store.pool import Connection as Observer, Pool
 
 T0 = datetime(2026, 3, 4, 10, tzinfo=UTC)
 LONG = timedelta(minutes=5)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import typer
 
-from harvester import config
-from harvester import migrate as room
+from harvester import config, migrate as room
 from harvester.config import Settings
 from harvester.service.database import reached
 from harvester.store.pool import connected

@@ -12,8 +12,13 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
-from tenacity import wait_exponential_jitter as growing_wait
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter as growing_wait,
+)
 from yarl import URL
 
 from harvester import metrics

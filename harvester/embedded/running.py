@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from harvester.embedded import binaries as programs
-from harvester.embedded import files, locks, logins, place
+from harvester.embedded import binaries as programs, files, locks, logins, place
 from harvester.embedded.cluster import Cluster
 from harvester.embedded.logins import APPLICATION, HOST, SUPERUSER, Server
 from harvester.errors import EmbeddedPostgresError

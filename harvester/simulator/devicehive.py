@@ -11,8 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 from aiohttp import web
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.devicehive_actions import Actions, Doors, Verbs
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import ContainerRefusal, Payload, Tokens

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer, ContainerRefusal, Tokens
 from harvester.simulator.devicehive_cache import Cache

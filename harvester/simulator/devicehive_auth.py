@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_jwt as jwt
+from harvester.simulator import devicehive_asked as asking, devicehive_jwt as jwt
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.devicehive_site import ACTIVE, ADMIN, LOCKED, Account, built

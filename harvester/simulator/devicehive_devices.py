@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.chance import dice
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer

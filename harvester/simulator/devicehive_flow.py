@@ -160,8 +160,9 @@ class Flow:
     def _longest_delay_ms(self) -> int:
         """Between what happens on a day and the last that comes in of it."""
         habits = self._world.habits
-        late = max(habits.latency, *habits.delays)
-        return (late + 2 * max(habits.correction_delays)) // MILLISECOND + LONGEST_ANSWER_MS
+        late = max((habits.latency, *habits.delays))
+        corrected = 2 * max(habits.correction_delays, default=timedelta())
+        return (late + corrected) // MILLISECOND + LONGEST_ANSWER_MS
 
     def _load(self, day: int) -> None:
         since_ms = millis(self._world.since)

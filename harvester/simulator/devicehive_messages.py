@@ -5,8 +5,7 @@ Lists are cut before they are sorted, in one way by servers 3 and in another by 
 
 from typing import TypeVar
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.chance import dice
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer

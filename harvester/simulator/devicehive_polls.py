@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.chance import dice
 from harvester.simulator.clock import Clock
 from harvester.simulator.devicehive_asked import Asked
@@ -66,6 +65,8 @@ class Polls:
         action: Action = "command/update" if is_updated else "command/insert"
         wanted = Wanted(action, devices, asking.names(asked, "names"))
         limit = asking.whole(asked, "limit", MOST_AT_ONCE)
+        if limit < 0:
+            raise Refusal(400, "Limit can't be less than 0.")
         return await self._polled(wanted, asked, limit, is_one=_one(asked, device))
 
     async def command(

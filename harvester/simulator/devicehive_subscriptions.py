@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from harvester.simulator import devicehive_asked as asking
-from harvester.simulator import devicehive_shapes as shapes
+from harvester.simulator import devicehive_asked as asking, devicehive_shapes as shapes
 from harvester.simulator.devicehive_asked import Asked
 from harvester.simulator.devicehive_auth import Bearer
 from harvester.simulator.devicehive_cache import Action, Cache, Command, Message

@@ -13,10 +13,12 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from harvester.simulator import mydevices_asked as asked
-from harvester.simulator import mydevices_shapes as shapes
-from harvester.simulator import mydevices_task_lists as task_lists
-from harvester.simulator import mydevices_tasks as tasks
+from harvester.simulator import (
+    mydevices_asked as asked,
+    mydevices_shapes as shapes,
+    mydevices_task_lists as task_lists,
+    mydevices_tasks as tasks,
+)
 from harvester.simulator.chance import dice
 from harvester.simulator.fakes import Secret, TaskTruth
 from harvester.simulator.faults import Answer, Faults, Refusal

@@ -10,8 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
-from harvester.simulator import usergrid_asked as asked
-from harvester.simulator import usergrid_shapes as shapes
+from harvester.simulator import usergrid_asked as asked, usergrid_shapes as shapes
 from harvester.simulator.fakes import Secret
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.serving import dating, listening

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from harvester.simulator import usergrid_shapes as shapes
-from harvester.simulator import usergrid_tokens as texts
+from harvester.simulator import usergrid_shapes as shapes, usergrid_tokens as texts
 from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.usergrid_quirks import WEEK, Switches
 from harvester.simulator.usergrid_shapes import ApiRefusal

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 from befallen import says
-from fix_platforms import NOW, SetClock, Stage, login, staged, token_failures
+from clocks import SetClock
+from fix_platforms import NOW, Stage, login, staged, token_failures
 from prometheus_client import REGISTRY
 
 from harvester.auth import Keeper

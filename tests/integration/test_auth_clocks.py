@@ -12,8 +12,9 @@ import pytest
 from accessed import standing
 from aiohttp import web
 from befallen import Gate
+from clocks import SetClock
 from exchanged import LeapClock
-from fix_platforms import NOW, SetClock, Stage, login, staged
+from fix_platforms import NOW, Stage, login, staged
 from persons import log_in
 
 from harvester.auth import AccountApi

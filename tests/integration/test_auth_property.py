@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import structlog
-from fix_platforms import NOW, SetClock, ring
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from clocks import SetClock
+from fix_platforms import NOW, ring
+from hypothesis import HealthCheck, given, settings, strategies as st
 from rotating import RIGHT, WRONG, Adapter, Outcome, Platform, Ways
 
 from harvester.auth import Account, Keeper, Shared

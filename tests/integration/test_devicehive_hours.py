@@ -4,16 +4,16 @@ is not held could be had by no one, and is told as lost."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from asyncpg import Range
 from fix_devicehive import BEGIN, Hive, away, hive, no_database
 from fix_postgres import Database, Postgres
 
+from harvester.model import Spans
 from harvester.simulator.devicehive_quirks import Switches
+from harvester.store.spans import from_multirange
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 HOURS = timedelta(hours=6)
@@ -23,11 +23,7 @@ HANG = timedelta(minutes=12)
 MARGIN = timedelta(seconds=45)
 """What a poll may last, as the clock moves while nothing gets on."""
 
-_LOST = """
-select key, array_agg(span) as spans from harvester_data.feed
-join harvester_data.coverage using (feed_id) cross join unnest(lost) as span
-group by key, stream
-"""
+_LOST = "select feed, lost from harvester.coverage where not isempty(lost)"
 
 
 async def six_hours(it: Hive, postgres: Postgres, database: Database) -> str:
@@ -56,15 +52,16 @@ async def until(it: Hive, end: datetime, *, at_least: int = 0) -> None:
         it.clock.set(end)
 
 
-async def lost(it: Hive) -> dict[str, list[list[Range[datetime]]]]:
-    found: dict[str, list[list[Range[datetime]]]] = defaultdict(list)
+async def lost(it: Hive) -> dict[str, list[Spans]]:
+    """By device, of both of its feeds."""
+    found: dict[str, list[Spans]] = defaultdict(list)
     for row in await it.house.pool.fetch(_LOST):
-        found[row["key"]].append(row["spans"])
+        found[row["feed"]].append(from_multirange(row["lost"]))
     return found
 
 
-def length(spans: Iterable[Range[datetime]]) -> timedelta:
-    return sum(((each.upper - each.lower) for each in spans), timedelta())
+def length(spans: Spans) -> timedelta:
+    return sum((each.until - each.since for each in spans), timedelta())
 
 
 @pytest.mark.timeout(200)
@@ -81,7 +78,7 @@ async def test_six_hours_end_with_all_that_could_be_had(
         last = {each.key: each for each in it.fake.arrivals("acme")}
         for key in (key for key, value in truth.items() if held.get(key) != value):
             spans = [span for feed in given_up[key[0]] for span in feed]
-            assert any(span.lower <= last[key].at < span.upper for span in spans), last[key]
+            assert any(span.since <= last[key].at < span.until for span in spans), last[key]
         for device, feeds in given_up.items():
             had = OUTAGE - ttl + (HANG - ttl if device == hung else timedelta())
             polls = 2 if device == hung else 1

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from fix_store import Site, at, batch, finding
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from harvester.model import Channel, Meaning
 from harvester.store.discovery import Finding

@@ -44,7 +44,7 @@ async def test_a_message_is_gone_two_minutes_after_it_came_whatever_its_own_time
 async def test_an_update_begins_the_life_of_a_command_anew() -> None:
     async with playing() as play:
         access = await play.probe()
-        told = await play.order(access)
+        told, _ = await play.order(access), await play.order(access, "left alone")
         play.clock.advance(TTL)
         assert (await play.report(access, told["id"], status="OK"))[0] == 204
         play.clock.advance(TTL)
@@ -74,8 +74,9 @@ async def test_an_uplink_comes_in_when_it_is_published_under_the_time_that_it_is
     async with playing(LASTING, habits=late) as play:
         admin, device = await play.admin(), play.device("Cold room")
         (thing,) = (each for each in play.fake.world.things("acme") if each.uuid == device)
-        today = play.fake.world.uplinks(thing, millis(NOW) // DAY_MS)
-        own = next(instant(each.ms) for each in today if instant(each.ms) > NOW)
+        (*_, last) = play.fake.world.uplinks(thing, millis(NOW) // DAY_MS + 5)
+        own = instant(last.ms)
+        assert (own + hours).date() > own.date(), "on a day when nothing of it is new"
         for moment, expected in ((own + hours - MILLISECOND, False), (own + hours, True)):
             play.clock.set(moment)
             rows = await play.listed(admin, device, "notification")
@@ -214,7 +215,12 @@ async def test_a_platform_whose_clock_is_ahead_stamps_by_it() -> None:
         access = await play.probe()
         told = await play.notify(access, "t", value=1)
         assert told["timestamp"] == "2026-03-04T11:30:00.000"
+        told = await play.order(access)
+        play.clock.advance(SECOND)
+        await play.report(access, told["id"], status="OK")
+        (row,) = await play.listed(access, "probe", "command")
+        assert row["lastUpdated"] == "2026-03-04T11:30:01.000"
         (mine,) = [each for each in play.fake.arrivals("acme") if each.device == "probe"]
         assert mine.at == mine.key[2] == NOW + timedelta(hours=1)
-        play.clock.advance(TTL)
+        play.clock.advance(TTL - SECOND)
         assert len(await play.listed(access, "probe", "notification")) == 2

@@ -45,6 +45,7 @@ async def test_devices_are_found_by_name_pattern_and_network() -> None:
             ({"name": first["name"][:-1]}, set[str]()),
             ({"namePattern": "F_eezer%"}, {row["id"] for row in rows if "Freez" in row["name"]}),
             ({"namePattern": "%room%"}, {row["id"] for row in rows if "room" in row["name"]}),
+            ({"namePattern": "F.eezer%"}, set[str]()),
             ({"networkId": str(first["networkId"])}, beside),
             ({"networkName": name}, beside),
         ):

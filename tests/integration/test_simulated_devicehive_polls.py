@@ -195,6 +195,7 @@ async def test_a_hundred_messages_come_at_once_at_most() -> None:
         assert len(names(await play.ask(access, MESSAGES, **since))) == 100
         assert len(names(await play.ask(access, COMMANDS, **since))) == 100
         assert len(names(await play.ask(access, COMMANDS, **since, limit="7"))) == 7
+        assert (await play.ask(access, COMMANDS, **since, limit="-7"))[0] == 400
 
 
 async def test_who_has_no_network_gets_nothing_at_once() -> None:

@@ -188,6 +188,10 @@ async def test_what_is_there_already_is_told_after_the_answer_if_asked_for(
             async with line(play, access) as it:
                 await it.done("notification/subscribe", **told)
                 assert sorted(await values(it)) == expected
+        play.clock.advance(121 * SECOND)
+        async with line(play, access) as it:
+            await it.done("notification/subscribe", **since, deviceId="probe")
+            assert await it.heard() == [], "nobody has it any more"
         assert play.fake.sockets.subscriptions == []
 
 

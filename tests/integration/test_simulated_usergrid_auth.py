@@ -9,8 +9,7 @@ from uuid import UUID
 import pytest
 from simulated_usergrid import MANAGEMENT, ME, NOW, REFUSED, TOKEN, playing
 
-from harvester.simulator import usergrid_shapes as shapes
-from harvester.simulator import usergrid_tokens as texts
+from harvester.simulator import usergrid_shapes as shapes, usergrid_tokens as texts
 from harvester.simulator.tenants import Client
 from harvester.simulator.usergrid_logins import application_client, organization_client
 from harvester.simulator.usergrid_quirks import WEEK, Switches

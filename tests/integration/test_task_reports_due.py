@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import pytest
 from fix_store import T0, Site, at, batch, finding
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from reported import history, outcomes, report, reports
 
 from harvester.model import FINAL, Feed, OpenTask, TaskReport

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from fix_store import T0, Site, at, batch, tenant
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from reported import history, report, reports
 
 from harvester import task_reports

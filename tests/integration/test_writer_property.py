@@ -9,8 +9,7 @@ from typing import Literal
 import pytest
 from fix_postgres import Connection
 from fix_store import T0, Said, Site, at, batch, end_sessions, lock_waits, tenant
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from harvester.errors import StoreUnavailable
 from harvester.model import Rejection

@@ -4,8 +4,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from samples import MICROSECOND, NOW, PARTS, THEN, kept, of, refused
 
 from harvester.channels import LONGEST_TEXT, normalize

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from samples import MICROSECOND, NOW, PARTS, THEN, counted, kept, of
 
 from harvester.channels import LONGEST_TEXT, normalize

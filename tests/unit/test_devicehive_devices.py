@@ -10,8 +10,7 @@ from told import Told, ToldApi
 
 from harvester.errors import Forbidden, Malformed, RequestRefused, ServerFailed, Truncated
 from harvester.model import Credentials, Device, Discovered, Feed
-from harvester.platforms.devicehive import Adapter
-from harvester.platforms.devicehive import devices as listed
+from harvester.platforms.devicehive import Adapter, devices as listed
 from harvester.platforms.devicehive.options import DeviceHiveOptions
 
 ANA = Credentials("ana", "p")

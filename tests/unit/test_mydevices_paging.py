@@ -11,8 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from told import ToldApi
 
 from harvester.errors import Truncated

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 import pytest
 
 from harvester.simulator import fakes, faults
+from harvester.simulator.devicehive_socket import Sockets
 from harvester.simulator.faults import Kind
 from harvester.simulator.uplinks import Habits
 
@@ -54,7 +55,7 @@ def kinds(module: ModuleType) -> Iterator[str]:
             yield from said or [name]
 
 
-BESIDE = ("app", "truth", "task_truth", "arrivals")
+BESIDE = ("app", "truth", "task_truth", "arrivals", "accept")
 """What a fake is or says: nothing is altered by that."""
 
 
@@ -62,10 +63,12 @@ def acts(fake: ModuleType) -> Iterator[str]:
     """What can be done to an account or a device there."""
     for kind in (each for name, each in vars(fake).items() if name.startswith("Fake")):
         if isclass(kind) and kind.__module__ == fake.__name__:
-            done = (name for name, each in vars(kind).items() if isfunction(each))
-            yield from (
-                f"{kind.__name__}.{name}" for name in done if name[0] != "_" and name not in BESIDE
-            )
+            yield from (f"{kind.__name__}.{name}" for name in done_by(kind))
+
+
+def done_by(kind: type) -> Iterator[str]:
+    done = (name for name, each in vars(kind).items() if isfunction(each))
+    return (name for name in done if name[0] != "_" and name not in BESIDE)
 
 
 def of_platform(name: str) -> set[str]:
@@ -80,7 +83,8 @@ def offered() -> set[tuple[str, str]]:
     common = {f"Habits.{each.name}" for each in fields(Habits)}
     common |= {f"faults.{each}" for each in kinds(faults)}
     own = ((name, switch) for name in fakes.platforms() for switch in of_platform(name))
-    return set(chain((("", switch) for switch in common), own))
+    sockets = (("devicehive", f"FakeDevicehive.sockets.{name}") for name in done_by(Sockets))
+    return set(chain((("", switch) for switch in common), own, sockets))
 
 
 def told(switch: str) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from fix_store import T0, at
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from reported import report
 from samples import MICROSECOND
 

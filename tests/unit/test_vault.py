@@ -4,8 +4,7 @@ import base64
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from harvester.errors import KeyMissing, SealBroken
 from harvester.vault import Context, KeyRing, Sealed

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from harvester.errors import NoToken, PlatformError, RenewalRefused, RequestRefused
 from harvester.model import Credentials, Token
-from harvester.platforms.base import Exchange
-from harvester.platforms.base import tokens as base
+from harvester.platforms.base import Exchange, tokens as base
 from harvester.platforms.base.tokens import Verdict, not_its_words, reason_of, refused, spent
 from harvester.platforms.devicehive import claims
 from harvester.platforms.devicehive.options import DeviceHiveOptions
