@@ -194,11 +194,17 @@ class Pulling:
 
     async def _pull(self, seat: Seat, ask: _Ask) -> None:
         said: list[Said] = []
-        async for answer in self._answers(seat, ask.window):
-            said += answer
-            if len(said) >= BATCH:
+        try:
+            async for answer in self._answers(seat, ask.window):
+                said += answer
+                if len(said) >= BATCH:
+                    await self._write(ask, said, None)
+                    said = []
+        except PlatformError:
+            if self._tick.work.rules.whole:
+                # What was told before is true, and by the next time it may be forgotten.
                 await self._write(ask, said, None)
-                said = []
+            raise
         window = self._answered(ask)
         last = replace(ask, window=window) if window else ask
         await self._write(last, said, ask.covers if window else None)

@@ -53,9 +53,13 @@ def sent(thing: Thing, uplinks: tuple[Uplink, ...]) -> Iterator[Sent]:
 
 
 def said(it: Sent) -> Iterator[Said]:
-    """All notifications of a version, each once."""
+    """All notifications of a version, each once. Of what was recorded they tell that, and no more."""
+    form = FORMS.get(it.thing.model.name)
+    if form is None:
+        yield from _recorded(it)
+        return
     if it.values:
-        yield from FORMS[it.thing.model.name](it)
+        yield from form(it)
     yield from _beside(it)
 
 
@@ -89,6 +93,10 @@ def _coming(told: tuple[Version, Uplink]) -> tuple[int, str]:
 def _named(it: Sent) -> Iterator[tuple[str, Value]]:
     names = {sensor.channel: sensor.name.lower() for sensor in it.thing.model.sensors}
     return ((names[channel], value) for channel, value in it.values)
+
+
+def _recorded(it: Sent) -> Iterator[Said]:
+    return (Said(channel, {"value": value}, ((channel, value),)) for channel, value in it.values)
 
 
 def _one_by_one(it: Sent) -> Iterator[Said]:
@@ -165,4 +173,4 @@ FORMS: Mapping[str, Callable[[Sent], Iterator[Said]]] = {
     models.PUMP.name: _one_by_one_in_capitals,
     models.LEAK.name: _as_a_list,
 }
-"""By the model of the thing."""
+"""By the model of the thing; those that were recorded have another."""

@@ -70,6 +70,12 @@ class Fake(Protocol):
         Only of a platform whose data is read.
         """
 
+    def task_truth(self, tenant: str, /) -> dict[str, TaskTruth]:
+        """All tasks that the platform has reported on, by the identity of the report.
+
+        Only of a platform whose tasks are read.
+        """
+
 
 class Simulated(Protocol):
     """The module of a fake.

@@ -2,8 +2,8 @@
 tested here, and fails here without a fake. Quirks that `BESIDE` matches are no business of it."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fix_platforms import Stage, staged
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 
-LASTING = {"devicehive": {"cache_ttl": 0}}
+LASTING: Mapping[str, Mapping[str, Any]] = {"devicehive": {"cache_ttl": 0}}
 """So that all that was ever said can be asked for, as of a platform that keeps it."""
 
 

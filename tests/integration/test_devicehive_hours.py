@@ -4,7 +4,7 @@ is not held could be had by no one, and is told as lost."""
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -82,6 +82,6 @@ async def test_six_hours_end_with_all_that_could_be_had(
         for device, feeds in given_up.items():
             had = OUTAGE - ttl + (HANG - ttl if device == hung else timedelta())
             polls = 2 if device == hung else 1
-            for spans in feeds:
-                assert length(spans) <= had + polls * (it.every + MARGIN), device
+            for each in feeds:
+                assert length(each) <= had + polls * (it.every + MARGIN), device
         assert it.fake.violations == []

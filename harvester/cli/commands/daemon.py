@@ -112,7 +112,8 @@ def simulate(
 
     Writes a configuration that harvests the fakes, and prints the command that runs it. The fakes
     speak for invented customers, who have two days of readings and get new ones every few
-    seconds; or, with --replay, for one customer with the readings of a file.
+    seconds; or, with --replay, for one customer with the readings of a file. Of all these
+    DeviceHive has those of the last two minutes, as it forgets the others.
 
     \b
     Examples:
