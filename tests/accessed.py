@@ -42,7 +42,7 @@ OTHER_OPTIONS: Mapping[str, Mapping[str, object]] = {
 
 def adapters(stage: Stage) -> list[Access]:
     """The stage's, and one for the other way, without anybody to talk to."""
-    kind, told = type(stage.adapter), stage.options.model_dump()
+    kind, told = type(stage.adapter), stage.options.model_dump(exclude_unset=True)
     ways = (told, {**told, **OTHER_OPTIONS.get(stage.platform, {})})
     return [kind(kind.Options.model_validate(way)) for way in ways]
 

@@ -15,10 +15,12 @@ from fix_postgres import Database, Postgres
 from fix_simulator import stored_in
 from simulated_devicehive import Play
 
-from harvester import config, service
+from harvester import config
 from harvester.demo.comparison import held
 from harvester.errors import HarvesterError
 from harvester.model import Stream
+from harvester.service.house import House, opened
+from harvester.service.tenant import Working, working
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.devicehive import FakeDevicehive, serve
@@ -47,8 +49,8 @@ class Hive:
 
     clock: HandClock
     fake: FakeDevicehive
-    tenant: service.Working
-    house: service.House
+    tenant: Working
+    house: House
 
     @property
     def every(self) -> timedelta:
@@ -108,8 +110,8 @@ async def hive(
     async with serve(world, switches=switches) as fake:
         settings = await asyncio.to_thread(_configured, fake, database, folder, options)
         async with (
-            service.opened(settings, clock, "test") as house,
-            service.working(house, settings.tenants[0]) as tenant,
+            opened(settings, clock, "test") as house,
+            working(house, settings.tenants[0]) as tenant,
         ):
             yield Hive(clock, fake, tenant, house)
 

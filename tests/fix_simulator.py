@@ -14,8 +14,10 @@ import asyncpg
 import pytest
 from fix_postgres import Database
 
-from harvester import config, service
+from harvester import config
 from harvester.demo.comparison import Facts, held, published
+from harvester.service.house import House, opened
+from harvester.service.tenant import Working, working
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.mydevices import FakeMydevices, serve
@@ -31,8 +33,8 @@ class Play:
 
     clock: HandClock
     fake: FakeMydevices
-    tenants: list[service.Working]
-    house: service.House
+    tenants: list[Working]
+    house: House
     stack: AsyncExitStack
 
     @property
@@ -46,7 +48,7 @@ class Play:
     async def begin_anew(self) -> None:
         """Work the same tenants as after a restart."""
         self.tenants = [
-            await self.stack.enter_async_context(service.working(self.house, tenant.settings))
+            await self.stack.enter_async_context(working(self.house, tenant.settings))
             for tenant in self.tenants
         ]
 
@@ -70,10 +72,9 @@ async def playing(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
     path = await configured_for(fake, folder, database)
     settings = await asyncio.to_thread(config.load, path)
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(service.opened(settings, clock, "test"))
+        house = await stack.enter_async_context(opened(settings, clock, "test"))
         tenants = [
-            await stack.enter_async_context(service.working(house, each))
-            for each in settings.tenants
+            await stack.enter_async_context(working(house, each)) for each in settings.tenants
         ]
         yield Play(clock, fake, tenants, house, stack)
 

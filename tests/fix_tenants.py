@@ -14,9 +14,10 @@ from fix_postgres import Database
 from fix_simulator import configured_for
 from prometheus_client import generate_latest
 
-from harvester import config, metrics, service
+from harvester import config, metrics
 from harvester.config import Settings
 from harvester.service import tenants as module
+from harvester.service.house import House, opened
 from harvester.service.reload import Reload
 from harvester.service.tenants import Tenants
 from harvester.simulator.clock import HandClock
@@ -34,7 +35,7 @@ class Shop:
     fake: FakeMydevices
     clock: HandClock
     settings: Settings
-    house: service.House
+    house: House
     tenants: Tenants
 
     async def begun(self) -> None:
@@ -62,7 +63,7 @@ async def shop_at(fake: FakeMydevices, database: Database, folder: Path) -> Asyn
     assert isinstance(clock, HandClock)
     path = await configured_for(fake, folder, database)
     settings = await asyncio.to_thread(config.load, path)
-    async with service.opened(settings, clock, "test") as house:
+    async with opened(settings, clock, "test") as house:
         for each in settings.tenants:  # as other tests may have left it
             metrics.forget(each.name)
         tenants = Tenants(house)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import typer
 
-from harvester import platforms, service, shown
+from harvester import platforms, shown
 from harvester.auth import Account, by_hand
 from harvester.auth.sealed import PATIENCE, Vault
 from harvester.cli.given import chosen, configured
@@ -31,8 +31,8 @@ from harvester.errors import (
     UserError,
 )
 from harvester.model import Credentials, Token
-from harvester.service import House
 from harvester.service.database import exists
+from harvester.service.house import House, opened
 from harvester.service.tenant import client_of
 from harvester.store import catalog, reports
 
@@ -171,7 +171,7 @@ async def _log_out(wanted: _Configured) -> tuple[bool, bool]:
 def _opened(wanted: _Configured) -> AbstractAsyncContextManager[House]:
     """The daemon's own database, for an instance beside the daemon."""
     owner = f"by hand {uuid4()}"
-    return service.opened(wanted.settings, SystemClock(), owner, upgrades=False)
+    return opened(wanted.settings, SystemClock(), owner, upgrades=False)
 
 
 def _vault(

@@ -14,7 +14,6 @@ from harvester.cli.given import chosen, configured, instant, one_form
 from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
 from harvester.service.database import reading
-from harvester.service.tenant import SHORTEST_TICK
 from harvester.store import reports
 
 KINDS = ("missing", "lost")
@@ -66,7 +65,7 @@ async def _found(
 
 def edge(tenant: Tenant) -> timedelta:
     """How far behind now a well pulled feed may be: a tick, and the wait for the next one."""
-    return 2 * max(tenant.polled_every, SHORTEST_TICK)
+    return 2 * tenant.longest_tick
 
 
 def _print(rows: Sequence[shown.Row]) -> None:

@@ -14,7 +14,7 @@ from harvester.auth.outlook import Outlook
 from harvester.auth.telling import login_command, remedy
 from harvester.config import Tenant
 from harvester.model import Credentials
-from harvester.service.accounts import credentials_of
+from harvester.service.credentials import credentials_of
 from harvester.store.accounts import AccountState
 
 DAYS_AHEAD = timedelta(days=7)

@@ -27,6 +27,8 @@ from harvester.platforms import adapter, names
 from harvester.platforms.base import SHARE, Access, Options, Platform, Secret
 from harvester.vault import KeyFile, KeySource, KeyVariable, OwnKeyFile
 
+_SHORTEST_TICK = timedelta(minutes=1)
+
 _TENANT_NAME = re.compile(r"[a-z0-9_-]{1,40}")
 _ELSEWHERE = {"host", "hostaddr", "port", "service"}
 _PASSWORD_IN_DSN = re.compile(r"//[^@]*:[^@]*@|[?&](ssl)?password=", re.IGNORECASE)
@@ -189,6 +191,11 @@ class Tenant(_Table):
         found = adapter(self.platform)(self.options)
         retention = found.retention if isinstance(found, Platform) else None
         return min(self.interval, retention / SHARE) if retention else self.interval
+
+    @property
+    def longest_tick(self) -> timedelta:
+        """As long as it is until the next one, which goes on with what is left; or a minute."""
+        return max(self.polled_every, _SHORTEST_TICK)
 
     @model_validator(mode="after")
     def _secrets_taken(self) -> Self:

@@ -49,7 +49,7 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One tenant: how it stands, its number of accounts, and of readings in the last hour."""
+    """One tenant: how its readings stand, the number of its accounts, and of the last hour's."""
 
     standing: Standing
     accounts: int
@@ -75,7 +75,7 @@ async def backfill(pool: Pool, settings: Settings) -> Backfill:
         pulled=sum(each.pulled // SPAN for each in found),
         wanted=sum(each.wanted // SPAN for each in found),
         stored=stored,
-        done=len(found) == len(names) and None not in ended,
+        done={each.tenant for each in found} == set(names) and None not in ended,
     )
 
 
@@ -86,5 +86,9 @@ async def picture(pool: Pool, settings: Settings) -> Picture:
     with translated():
         last_hour = {each["tenant"]: each["readings"] for each in await pool.fetch(_LAST_HOUR)}
         newest = [dict(each) for each in await pool.fetch(_NEWEST)]
-    lines = [Line(each, accounts[each.tenant], last_hour.get(each.tenant, 0)) for each in found]
+    lines = [
+        Line(each, accounts[each.tenant], last_hour.get(each.tenant, 0))
+        for each in found
+        if each.stream == "readings"
+    ]
     return Picture(lines, newest)

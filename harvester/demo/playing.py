@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harvester import service, shown
+from harvester import shown
 from harvester.clock import SystemClock
 from harvester.demo import figures
 from harvester.demo.comparison import Comparison, held, published
 from harvester.demo.display import display, newest
 from harvester.demo.stage import Stage, staged
 from harvester.errors import StoreUnavailable
+from harvester.service import daemon
+from harvester.service.house import opened
+from harvester.service.instance import instance
+from harvester.service.tenant import Working, working
 from harvester.store.cookbook import cookbook
 from harvester.store.pool import open_pool
 
@@ -58,7 +62,7 @@ async def _on(stage: Stage, stop: asyncio.Event) -> int:
     watching = asyncio.create_task(_watch(stage))
     watching.add_done_callback(_end_with_it)
     try:
-        await service.run(stage.settings)  # has the signals meanwhile
+        await daemon.run(stage.settings)  # has the signals meanwhile
     finally:
         _hold(stop)
         stop.set()
@@ -109,11 +113,10 @@ def _near(path: Path) -> Path:
 async def _once(stage: Stage, stop: asyncio.Event) -> int:
     began, settings = SystemClock().now(), stage.settings
     async with AsyncExitStack() as stack:
-        owner = stack.enter_context(service.instance(settings.state_directory))
-        house = await stack.enter_async_context(service.opened(settings, SystemClock(), owner))
+        owner = stack.enter_context(instance(settings.state_directory))
+        house = await stack.enter_async_context(opened(settings, SystemClock(), owner))
         tenants = [
-            await stack.enter_async_context(service.working(house, each))
-            for each in settings.tenants
+            await stack.enter_async_context(working(house, each)) for each in settings.tenants
         ]
         work = asyncio.create_task(_tick(tenants))
         await _followed(work, house.pool, stage, stop)
@@ -132,7 +135,7 @@ async def _once(stage: Stage, stop: asyncio.Event) -> int:
         return 1 if comparison.differences else 0
 
 
-async def _tick(tenants: list[service.Working]) -> None:
+async def _tick(tenants: list[Working]) -> None:
     for tenant in tenants:
         await tenant.ticks()
 

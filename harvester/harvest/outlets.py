@@ -149,10 +149,19 @@ class Backlog:
             while some := list(self._held)[:AT_ONCE]:
                 await _together(self._bring(lease, feed_id) for feed_id in some)
         except Fenced:
-            self._held.clear()
-            self._grow(-self._size)
+            self._clear()
             raise
         self._failures.well(f"{' '.join(self._of)} backlog")
+
+    def abandon(self) -> None:
+        """Give up what waits, at the end of the work: it stays missing."""
+        if self._held:
+            _log.warning("never came into the database", of=" ".join(self._of), waited=self._size)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._held.clear()
+        self._grow(-self._size)
 
     async def _bring(self, lease: Lease, feed_id: int) -> None:
         held = self._held[feed_id]

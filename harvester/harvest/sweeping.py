@@ -62,6 +62,7 @@ class Sweep:
         """End what goes on beside the ticks."""
         await self._ears.close()
         await self._database.close()
+        self._backlog.abandon()
 
     async def tick(self, lease: Lease, now: datetime, longest: timedelta) -> bool:
         """Poll all feeds, for as long as that; whether all was polled, and is in the database.

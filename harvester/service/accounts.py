@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import datetime
 
 from prometheus_client import Gauge
-from pydantic import SecretStr
 
 from harvester import auth, metrics
 from harvester.auth import Account, AccountApi, Keeper, Shared
@@ -18,6 +17,7 @@ from harvester.errors import PlatformError
 from harvester.harvest import Seat
 from harvester.model import Credentials
 from harvester.platforms.base import Access
+from harvester.service.credentials import credentials_of
 from harvester.service.house import House
 from harvester.store import catalog
 from harvester.store.leases import Lease
@@ -137,21 +137,3 @@ def _set(gauge: Gauge, of: tuple[str, str], ends: Iterable[datetime | None], now
         gauge.labels(*of).set((min(known) - now).total_seconds())
     else:
         gauge.remove(*of)
-
-
-def credentials_of(settings: Tenant, adapter: Access) -> list[Credentials]:
-    """The users as configured, then the tenant's own client where it has one."""
-    users = [
-        Credentials(
-            each.user,
-            _revealed(each.password),
-            refresh_token=_revealed(each.refresh_token),
-            access_token=_revealed(each.access_token),
-        )
-        for each in settings.accounts
-    ]
-    return users + ([Credentials(None)] if adapter.own_client else [])
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None

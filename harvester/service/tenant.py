@@ -29,8 +29,6 @@ LEASE_LASTS = timedelta(seconds=60)
 """By the database's clock: how long after a crash another instance takes over."""
 REQUESTS_AT_ONCE = 8
 """Of a tenant, at its platform."""
-SHORTEST_TICK = timedelta(minutes=1)
-"""A tick may last as long as the interval, and at least this long; the next one goes on with it."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -121,8 +119,7 @@ class Working:
                 return True  # nothing is read through it yet
             if stream not in self._harvests:
                 self._begin(self._adapter)
-            longest = max(self.settings.polled_every, SHORTEST_TICK)
-            return await self._harvests[stream].tick(lease, now, longest)
+            return await self._harvests[stream].tick(lease, now, self.settings.longest_tick)
         except Fenced:
             self._hold(None)
             raise

@@ -53,7 +53,7 @@ def sent(thing: Thing, uplinks: tuple[Uplink, ...]) -> Iterator[Sent]:
 
 
 def said(it: Sent) -> Iterator[Said]:
-    """All notifications of a version, each once. Of what was recorded they tell that, and no more."""
+    """All notifications of a version, each once; where it was recorded they tell no more."""
     form = FORMS.get(it.thing.model.name)
     if form is None:
         yield from _recorded(it)

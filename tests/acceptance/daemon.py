@@ -7,20 +7,34 @@ import json
 import re
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 from acceptance import hurry
 from acceptance.commands import HARVESTER
 
 
+class _Process(Protocol):
+    """What of asyncio's Process is asked."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stderr(self) -> asyncio.StreamReader | None: ...
+    def send_signal(self, signal: int) -> None: ...
+    async def wait(self) -> int: ...
+
+
 class Daemon:
     """A running daemon and all that it said so far."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: _Process) -> None:
         self.process = process
         self.said: list[str] = []
         self._reading = asyncio.create_task(self._read())

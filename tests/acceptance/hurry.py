@@ -1,7 +1,7 @@
 """The installed command, with less time between two looks at what the daemon looks after.
 
-Run as: hurry.py '{"SERVER_EVERY": 1}' PROGRAM WORDS…; the names are those of `harvester.service`
-and `harvester.auth.held`.
+Run as: hurry.py '{"SERVER_EVERY": 1}' PROGRAM WORDS…; the names are those of
+`harvester.service.daemon` and `harvester.auth.held`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import runpy
 import sys
 from datetime import timedelta
 
-from harvester import service
 from harvester.auth import held
+from harvester.service import daemon
 
 
 def main(seconds: str, *words: str) -> None:
     for name, value in json.loads(seconds).items():
-        place = service if name in vars(service) else held
+        place = daemon if name in vars(daemon) else held
         is_span = isinstance(getattr(place, name), timedelta)
         setattr(place, name, timedelta(seconds=value) if is_span else value)
     sys.argv = list(words)

@@ -1,6 +1,4 @@
-"""The installed command, armed: it kills its own process at one point of a token call.
-
-    python killing.py MARK POINT GRANT harvester run --config FILE
+"""The daemon, armed: it kills its own process at one point of a token call.
 
 What the points stand around is wrapped in this process alone; nothing in the package knows of it.
 The point counts in calls of GRANT, for who asks for none yet stands before any; `POINT:2` is its
@@ -11,14 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp.client_proto import ResponseHandler
 
-from harvester import cli, client
+from harvester import client
 from harvester.auth.keeper import Keeper
 from harvester.auth.life import RENEWING
 from harvester.auth.spill import Spill
@@ -129,9 +126,3 @@ def _arm_call(armed: Armed, at: Callable[[str], Callable[..., None]]) -> None:
     ahead_of(ResponseHandler, "data_received", arrives)
     whole = at("after_answer")
     ahead_of(client, "_json", lambda request, *_: None if request.is_read else whole())
-
-
-if __name__ == "__main__":
-    arm(Armed(*sys.argv[1:4]))
-    sys.argv = sys.argv[4:]
-    cli.main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,24 +14,24 @@ from typing import Any, Literal, NamedTuple
 
 import aiohttp
 import asyncpg
-from acceptance.daemon import running
+from acceptance.forked import forked
 from fix_postgres import Database
 from fix_simulator import stored_in
 
-from harvester import config, platforms, service
+from harvester import config, platforms
 from harvester.auth import Account
 from harvester.auth.sealed import Vault
 from harvester.cli import accounts
 from harvester.clock import SystemClock
 from harvester.model import Credentials
 from harvester.platforms.base import Platform
+from harvester.service.house import opened
 from harvester.simulator import fakes
 from harvester.simulator.clock import RealClock
 from harvester.simulator.fakes import Secret
 from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.world import World
 
-KILLING = Path(__file__).with_name("killing.py")
 OWN_CLIENT: Mapping[str, frozenset[str]] = {
     "mydevices": frozenset({"realm", "admin_client_id", "admin_client_secret"}),
     "usergrid": frozenset({"client_id", "client_secret"}),
@@ -145,8 +144,7 @@ class Site:
         """Run until the daemon ends itself at `point`."""
         mark = self.folder / "mark"
         mark.unlink(missing_ok=True)
-        wrapper = [sys.executable, "-P", str(KILLING), str(mark), point, self.setting.grant]
-        async with running(self.config_file, wrapper) as daemon:
+        async with forked(self.config_file, (str(mark), point, self.setting.grant)) as daemon:
             with in_time(f"{point} is passed", daemon.said):
                 async with asyncio.timeout(LONGEST):
                     code = await daemon.process.wait()
@@ -158,7 +156,7 @@ class Site:
 
         The state as the daemon counts it.
         """
-        async with running(self.config_file) as daemon:
+        async with forked(self.config_file) as daemon:
             address = await daemon.ready()
             with in_time("the account works, or is left alone", daemon.said):
                 async with asyncio.timeout(LONGEST):
@@ -184,7 +182,7 @@ class Site:
         settings = await asyncio.to_thread(config.load, self.config_file)
         row = await self.pool.fetchrow("select account_id, user_name from harvester_data.account")
         assert row
-        async with service.opened(settings, SystemClock(), "proof") as house:
+        async with opened(settings, SystemClock(), "proof") as house:
             who = Credentials(row["user_name"])
             account = Account(row[0], "acme", self.setting.platform, who, house.deployment, "proof")
             kept = await Vault(account, house.pool, house.keys).load()

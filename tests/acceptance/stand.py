@@ -14,8 +14,10 @@ from typing import Any
 from fix_postgres import Database
 from fix_simulator import configured_for
 
-from harvester import config, service
+from harvester import config
 from harvester.clock import SystemClock
+from harvester.service.house import opened
+from harvester.service.tenant import working
 from harvester.simulator.clock import RealClock
 from harvester.simulator.mydevices import FakeMydevices, serve
 from harvester.simulator.world import World
@@ -39,10 +41,9 @@ class Stand:
         """As a daemon leaves it that has worked every tenant once."""
         settings = await asyncio.to_thread(config.load, self.path)
         async with AsyncExitStack() as stack:
-            opened = service.opened(settings, SystemClock(), "test")
-            house = await stack.enter_async_context(opened)
+            house = await stack.enter_async_context(opened(settings, SystemClock(), "test"))
             for each in settings.tenants:
-                tenant = await stack.enter_async_context(service.working(house, each))
+                tenant = await stack.enter_async_context(working(house, each))
                 assert await tenant.ticks()
 
     async def rows(self) -> list[Any]:

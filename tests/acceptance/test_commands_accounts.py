@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 from acceptance.commands import EX_NOPERM, EX_USAGE, configured, harvester
 from acceptance.daemon import running
 from acceptance.stand import Stand, set_up, states
@@ -15,8 +16,11 @@ from fix_postgres import Database
 from fix_simulator import stored_in
 from structlog.testing import capture_logs
 
-from harvester import config, service
+from harvester import config
+from harvester.cli.check import check
 from harvester.clock import SystemClock
+from harvester.service.house import opened
+from harvester.service.tenant import working
 from harvester.simulator import usergrid
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import Served, configure
@@ -62,9 +66,10 @@ async def test_status_as_json_has_every_account(stand: Stand) -> None:
     await stand.change(ANA, QUARANTINED)
     stand.take_password(BOJAN)
     await stand.change(BOJAN, "ends_at = now() + interval '30 d'")
-    [stream] = (await harvester("status", "acme", "--json", config=stand.path)).json
-    found = {each["user"]: each for each in stream["account_states"]}
-    assert found.keys() > {ANA, BOJAN, None} and stream["accounts"] == len(found) - 1
+    streams = (await harvester("status", "acme", "--json", config=stand.path)).json
+    assert [each["stream"] for each in streams] == ["readings", "task_reports"]
+    found = {each["user"]: each for each in streams[0]["account_states"]}
+    assert found.keys() > {ANA, BOJAN, None} and streams[0]["accounts"] == len(found) - 1
     assert (found[ANA]["state"], found[ANA]["reason"]) == ("quarantined", "bad_credentials")
     assert found[ANA]["session_ends_at"] is None, "a password is configured"
     assert found[None]["state"] == "active" and not found[None]["renewable"]
@@ -133,17 +138,20 @@ PAUSED = {
 
 
 @pytest.mark.timeout(60)
-async def test_check_tells_who_would_need_a_person_after_a_pause(stand: Stand) -> None:
+async def test_check_tells_who_would_need_a_person_after_a_pause(
+    stand: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
     stand.take_password(ANA)
     requests = stand.fake.requests.total()
     for stands, (state, words) in PAUSED.items():
         await stand.change(ANA, stands)
         rows = await stand.rows()
-        ended = await harvester("check", "--if-down-for", "36h", "--json", config=stand.path)
-        found = states(ended.out, "account")
+        with pytest.raises(typer.Exit) as ended:  # here, and not each in a process of its own
+            await asyncio.to_thread(check, stand.path, "36h", True)
+        found = states(capsys.readouterr().out, "account")
         ana = found.pop(f"acme/{ANA}")
         assert (ana[0], words in ana[1]) == (state, True), ana
-        assert ended.code == (EX_NOPERM if state == "wrong" else 0)
+        assert ended.value.exit_code == (EX_NOPERM if state == "wrong" else 0)
         others = {told.removeprefix("needs nobody: ") for _, told in found.values()}
         assert others == {"its password logs it in again", "the tenant's client logs it in again"}
         assert (await stand.rows(), stand.fake.requests.total()) == (rows, requests)
@@ -195,9 +203,9 @@ async def test_a_platform_that_is_not_harvested_yet_is_told_by_check_and_at_the_
         path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
         ended = await harvester("check", "--json", config=path)
         settings = await asyncio.to_thread(config.load, path)
-        async with service.opened(settings, SystemClock(), "test") as house:
+        async with opened(settings, SystemClock(), "test") as house:
             with capture_logs() as logs:
-                async with service.working(house, settings.tenants[0]) as tenant:
+                async with working(house, settings.tenants[0]) as tenant:
                     assert await tenant.ticks()
     state, words = states(ended.out, "platform")["acme"]
     assert (state, "does not harvest its readings yet" in words) == ("ok", True)

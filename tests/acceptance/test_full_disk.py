@@ -21,6 +21,7 @@ from harvester.simulator.world import World
 EX_UNAVAILABLE = 69
 COVERED = """
 select count(distinct tenant) = 2 and bool_and(pulled @> tstzrange($1, $2)) from harvester.coverage
+where stream = 'readings'
 """
 # A small disk of its own, which nobody else sees, as root of a namespace: no right is needed.
 MOUNT = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'

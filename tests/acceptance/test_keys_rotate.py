@@ -77,7 +77,7 @@ class Site:
 
     async def harvested(self, since: datetime) -> None:
         """Wait until both tenants were pulled after that."""
-        query = "select count(*) = 2 and bool_and(pulled_until > $1) from harvester.streams"
+        query = "select count(*) = 4 and bool_and(pulled_until > $1) from harvester.streams"
         while not await self.connection.fetchval(query, since):
             await asyncio.sleep(0.05)
 

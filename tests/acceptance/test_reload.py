@@ -30,7 +30,7 @@ using (tenant_id) where l.until > now()
 """
 
 PULLED_UNTIL = """
-select count(*) = 2 and bool_and(pulled_until >= $1 and missing < '1 minute')
+select count(*) = 4 and bool_and(pulled_until >= $1 and missing < '1 minute')
 from harvester.streams
 """
 

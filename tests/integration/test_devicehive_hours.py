@@ -64,13 +64,21 @@ def length(spans: Spans) -> timedelta:
     return sum((each.until - each.since for each in spans), timedelta())
 
 
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("ingest", ["polling", "websocket"])
+WAYS = [
+    pytest.param("polling", 360),
+    pytest.param("websocket", 360),
+    pytest.param("polling", 120, marks=pytest.mark.proof),
+    pytest.param("websocket", 120, marks=pytest.mark.proof),
+]
+"""And how many seconds the platform remembers: 120 as it comes, which takes three times as long."""
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("ingest", "remembers"), WAYS)
 async def test_six_hours_end_with_all_that_could_be_had(
-    ingest: str, database: Database, tmp_path: Path, postgres: Postgres
+    ingest: str, remembers: int, database: Database, tmp_path: Path, postgres: Postgres
 ) -> None:
-    switches = Switches(cache_ttl=360, clock_skew=SKEW)
-    ttl = timedelta(seconds=switches.cache_ttl)
+    switches, ttl = Switches(cache_ttl=remembers, clock_skew=SKEW), timedelta(seconds=remembers)
     async with hive(database, tmp_path, switches, things=18, ingest=ingest) as it:
         hung = await six_hours(it, postgres, database)
         truth, held, given_up = it.truth(), await it.held(), await lost(it)

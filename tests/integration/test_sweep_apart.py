@@ -1,6 +1,7 @@
 """A sweep and what else goes on: a database that hangs, another instance, a clock that differs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,6 +14,7 @@ from fix_postgres import Database, Postgres
 from structlog.testing import capture_logs
 
 from harvester.errors import Fenced
+from harvester.platforms.devicehive.listing import Part
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.faults import Fault, refuse
 
@@ -89,15 +91,18 @@ async def readings_alone(it: Hive) -> bool:
     return ticking.done() and ticking.result()
 
 
-async def test_what_was_told_before_an_answer_broke_is_kept(
+async def test_what_was_told_before_a_pull_broke_is_kept(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harvester.platforms.devicehive.listing.TAKE", 4)
+    monkeypatch.setattr("harvester.platforms.devicehive.listing.WHOLE", Part(take=4))
     async with hive(database, tmp_path, Switches(), things=2, pace=40) as it:
+        parts = re.compile("notification.*(start|end)=")
+        it.fake.faults.add(Fault(parts, refuse(400), times=None))
         await it.beats(3)
-        cut = await it.house.pool.fetch(
-            "select feed from harvester.coverage where failure like 'truncated%'"
+        broken = await it.house.pool.fetch(
+            "select feed from harvester.coverage where failure like 'request_refused%'"
         )
         held = await it.held()
-        assert {row["feed"] for row in cut} <= {key[0] for key in held}
-        assert cut and held.items() <= it.truth().items()
+        assert broken
+        assert {row["feed"] for row in broken} <= {key[0] for key in held}
+        assert held.items() <= it.truth().items()

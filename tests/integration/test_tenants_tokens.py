@@ -12,9 +12,10 @@ from fix_postgres import Database
 from fix_simulator import stored_in
 from fix_tenants import ACME, Shop, series
 
-from harvester import config, service
+from harvester import config
 from harvester.auth.life import MOST_TRIES
 from harvester.errors import StoreUnavailable
+from harvester.service.house import opened
 from harvester.service.tenants import Tenants
 from harvester.simulator import usergrid
 from harvester.simulator.clock import HandClock
@@ -132,7 +133,7 @@ async def test_of_a_platform_that_is_not_read_yet_the_tokens_are_kept_alive(
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
         settings = await asyncio.to_thread(config.load, path)
-        async with service.opened(settings, clock, "test") as house:
+        async with opened(settings, clock, "test") as house:
             tenants = Tenants(house)
             await tenants.begin(settings.tenants[0])
             for _ in range(24):

@@ -9,6 +9,8 @@ from uuid import UUID
 import pytest
 
 from harvester.simulator.clock import HandClock
+from harvester.simulator.curves import DAY_MS
+from harvester.simulator.devicehive_world import said, sent
 from harvester.simulator.recording import MOST_TOLD, BadRecording, Recorded, ending, read
 from harvester.simulator.replay import Replay
 from harvester.simulator.world import instant, millis
@@ -44,6 +46,22 @@ def test_a_value_is_a_number_or_text_and_the_truth_of_the_world(
     assert read(path) == [Recorded("a", "1", MS + 123, told)]
     world = Replay(HandClock(NOON + timedelta(hours=1)), read(path), "recorded")
     assert list(world.truth("recorded").values()) == [told]
+
+
+def test_devicehive_tells_of_what_was_recorded_and_of_no_more(tmp_path: Path) -> None:
+    path = recording(
+        tmp_path,
+        HEADER + "".join(f"a b,{n % 3},2021-03-04T12:00:{n % 60:02}Z,{n}\n" for n in range(60)),
+    )
+    world = Replay(HandClock(NOON + timedelta(hours=1)), read(path), "recorded")
+    [thing] = world.things("recorded")
+    told = {
+        (thing.uuid, channel, instant(it.ms)): value
+        for it in sent(thing, world.uplinks(thing, MS // DAY_MS))
+        for each in said(it)
+        for channel, value in each.readings
+    }
+    assert told == world.truth("recorded")
 
 
 def test_columns_may_be_many_and_in_any_order(tmp_path: Path) -> None:

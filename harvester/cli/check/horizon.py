@@ -12,7 +12,7 @@ from harvester.cli.check.findings import Finding, Subject
 from harvester.cli.check.keeping import Login, Who
 from harvester.config import Settings
 from harvester.model import Credentials
-from harvester.service.accounts import credentials_of
+from harvester.service.credentials import credentials_of
 
 
 def horizons(

@@ -21,7 +21,7 @@ from harvester.errors import ConfigError, StoreUnavailable, TokenError, UserErro
 from harvester.migrate import pending
 from harvester.model import Credentials
 from harvester.platforms.base import Access
-from harvester.service.accounts import credentials_of
+from harvester.service.credentials import credentials_of
 from harvester.service.database import NOT_MADE, exists, reached
 from harvester.store import reports
 from harvester.store.pool import open_pool

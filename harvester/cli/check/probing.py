@@ -21,7 +21,7 @@ from harvester.config import Tenant
 from harvester.errors import Forbidden, Malformed, PlatformError, TransientError, Unauthorized
 from harvester.model import Credentials, Discovered
 from harvester.platforms.base import Params, Platform
-from harvester.service.accounts import credentials_of
+from harvester.service.credentials import credentials_of
 from harvester.service.tenant import client_of
 
 PATIENCE = 10.0
