@@ -49,6 +49,9 @@ class Harvest:
         """How many groups of windows were committed."""
         return self._kit.writer.commits
 
+    async def settle(self, lease: Lease) -> None:
+        """Nothing waits beside the ticks."""
+
     async def close(self) -> None:
         """Nothing goes on beside the ticks."""
 

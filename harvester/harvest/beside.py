@@ -9,6 +9,8 @@ from harvester.errors import StoreUnavailable
 
 PATIENCE = 10.0
 """Seconds that it is waited for. A database that hangs is no better than one that is away."""
+FAREWELL = 5.0
+"""Seconds that what was begun gets to end."""
 
 
 class Beside:
@@ -27,7 +29,8 @@ class Beside:
     async def close(self) -> None:
         if self._doing:
             self._doing.cancel()
-            await asyncio.gather(self._doing, return_exceptions=True)
+            # A statement that a frozen database has is not given up before it answers.
+            await asyncio.wait({self._doing}, timeout=FAREWELL)
 
     async def _wait(self) -> None:
         if self._doing is None:

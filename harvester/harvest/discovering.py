@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester import channels
 from harvester.auth.held import account_name
+from harvester.clock import Clock
 from harvester.errors import PlatformError
+from harvester.harvest.patience import in_time
 from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
 from harvester.model import Discovered
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 EVERY = timedelta(hours=1)
 """What was found is brought into the database so often at least, changed or not."""
+PATIENCE_SHARE = 2 * SHARE
+"""A platform that forgets is waited for so much of its retention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,13 @@ class Found:
 
 
 class Discovering:
-    """The discoveries of one tenant, for all of its streams, an account at a time."""
+    """The discoveries of one tenant, for all of its streams."""
 
-    def __init__(self, work: Work, pool: Pool, ids: Ids, failures: Failures) -> None:
+    def __init__(self, work: Work, pool: Pool, ids: Ids, clock: Clock, failures: Failures) -> None:
         self._work = work
         self._pool = pool
         self._ids = ids
+        self._clock = clock
         self._failures = failures
         self.turn = asyncio.Lock()
         """To be held from a question until its answer is saved: the streams share it."""
@@ -53,7 +58,9 @@ class Discovering:
     async def ask(self, now: datetime) -> list[Found]:
         """What the accounts see that are due. Why one could not tell is told here."""
         due = [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
-        return [found for seat in due if (found := await self._ask(seat, now))]
+        # Side by side: an account that is not answered must not cost the others their devices.
+        asked = await asyncio.gather(*(self._ask(seat, now) for seat in due))
+        return [found for found in asked if found]
 
     async def save(self, lease: Lease, found: Iterable[Found], since: datetime) -> None:
         """Bring it into the database. New feeds are wanted from `since` on, by their axis.
@@ -65,7 +72,7 @@ class Discovering:
             known, saved_at = self._known.get(account_id, (None, each.at))
             if known == digest and each.at - saved_at < EVERY:
                 continue
-            del self._asked_at[account_id]
+            self._asked_at.pop(account_id, None)  # the other stream's may be on its way too
             await discovery.save(self._pool, lease, self._ids, self._discovery(each, since))
             self._asked_at[account_id] = each.at
             self._known[account_id] = digest, each.at
@@ -88,7 +95,7 @@ class Discovering:
     async def _ask(self, seat: Seat, now: datetime) -> Found | None:
         what = f"{account_name(self._work.tenant, seat.credentials.user)} discovery"
         try:
-            found = [f async for f in self._work.platform.discover(seat.api, seat.credentials)]
+            found = await self._told(seat)
         except PlatformError as error:
             self._failures.failing(what, error.reason, error=str(error))
             self._unwell.add(seat.account_id)
@@ -96,7 +103,14 @@ class Discovering:
         self._failures.well(what)
         self._unwell.discard(seat.account_id)
         self._asked_at[seat.account_id] = now
-        return Found(seat, tuple(found), now)
+        return Found(seat, found, now)
+
+    async def _told(self, seat: Seat) -> tuple[Discovered, ...]:
+        """All that it sees, in time where the polls that wait for it must be in time."""
+        telling = _all(self._work.platform.discover(seat.api, seat.credentials))
+        if (retention := self._work.platform.retention) is None:
+            return await telling
+        return await in_time(self._clock, retention / PATIENCE_SHARE, telling)
 
     def _discovery(self, found: Found, since: datetime) -> discovery.Discovery:
         seat = found.seat
@@ -118,3 +132,7 @@ class Discovering:
         said = found.device.channels if found.device else ()
         meanings = {channel: channels.meaning(channel.type, channel.unit) for channel in said}
         return discovery.Finding(found, account_id, meanings)
+
+
+async def _all(found: AsyncIterator[Discovered]) -> tuple[Discovered, ...]:
+    return tuple([each async for each in found])

@@ -28,12 +28,14 @@ class _Heard:
     window: Window | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Subscription:
-    """`feeds` are those that were known when it began: of others it may tell nothing."""
+    """`feeds` are those that were known when it began: of others it may tell nothing. What was
+    told before `since`, by the axis, has been handed on, and is covered with it or not at all."""
 
     listening: Listening
     feeds: frozenset[int]
+    since: datetime
 
 
 class Ears:
@@ -74,9 +76,11 @@ class Ears:
         what = f"{account_name(tick.work.tenant, seat.credentials.user)} {tick.work.stream} told"
         try:
             heard = await in_time(tick.clock, self._patience, self._listen(tick, seat, feeds))
-        except PlatformError as error:
+        except BaseException as error:
+            await self._drop(seat)  # what it had told already is gone
+            if not isinstance(error, PlatformError):
+                raise
             self._failures.failing(what, error.reason, error=str(error))
-            await self._drop(seat)
             return None
         self._failures.well(what)
         return heard
@@ -84,11 +88,16 @@ class Ears:
     async def _listen(self, tick: Tick, seat: Seat, feeds: frozenset[int]) -> _Heard:
         if seat.account_id not in self._open:
             listening = await tick.work.platform.listen(seat.api, tick.work.stream)
-            self._open[seat.account_id] = _Subscription(listening, feeds)
-        listening = self._open[seat.account_id].listening
-        said, until = await listening.heard()
-        since, end = tick.axis.reached(listening.since), tick.axis.passed(until)
-        return _Heard(said, Window(since, end) if since < end else None)
+            since = tick.axis.reached(listening.since)
+            self._open[seat.account_id] = _Subscription(listening, feeds, since)
+        subscription = self._open[seat.account_id]
+        said, until = await subscription.listening.heard()
+        since, end = subscription.since, tick.axis.passed(until)
+        if since >= end:
+            return _Heard(said, None)
+        # Not from its beginning: of what was told before, some may be dropped or refused by now.
+        subscription.since = end
+        return _Heard(said, Window(since, end))
 
     async def _drop(self, seat: Seat) -> None:
         if subscription := self._open.pop(seat.account_id, None):
@@ -112,6 +121,8 @@ async def _written(tick: Tick, feeds: Sequence[DueFeed], heard: _Heard) -> list[
             window = heard.window or Window(tick.now, tick.now + timedelta(microseconds=1))
             normal = _in_order(said, tick.now)
             await tick.outlet.write(Batch(due.feed_id, window, False, normal, tick.now, covers))
+        if covers:
+            tick.covered()
     since = heard.window.since if heard.window else None
     return [due for due in feeds if since is None or _misses_before(due, since)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -70,7 +70,7 @@ class _Held:
     def take(self, batch: Batch) -> int:
         """How much more waits now."""
         said = self._new(batch.said)
-        more = len(said.readings) + len(said.rejections) + len(said.reports)
+        more = _size(said)
         if batch.covers:
             self.failure = None
         batch = replace(batch, said=said)
@@ -79,6 +79,13 @@ class _Held:
         self.batches.append(batch)
         self.size += more + 1
         return more + 1
+
+    def refuse(self) -> None:
+        """The database does not take the first: what waits behind leaves out what it said, and so
+        covers nothing."""
+        for known in (self.readings, self.rejections, self.reports):
+            known.clear()
+        self.batches[1:] = [replace(batch, covers=None) for batch in self.batches[1:]]
 
     def _new(self, said: Normalized) -> Normalized:
         """What does not wait already: a cache that is pulled again and again repeats itself."""
@@ -111,6 +118,10 @@ class _Held:
         return True
 
 
+def _size(said: Normalized) -> int:
+    return len(said.readings) + len(said.rejections) + len(said.reports)
+
+
 def _key(reading: Reading) -> tuple[str, str, datetime]:
     return reading.device, reading.channel, reading.instant
 
@@ -128,13 +139,23 @@ class Backlog:
         self._writer = writer
         self._failures = Failures(_log)
         self._held: dict[int, _Held] = {}
+        self._gaps: set[int] = set()
+        """Feeds of which something was let go. What came just before it is told the next time: a
+        subscription's first batch after it may cover what is gone."""
         self._size = 0
 
     async def write(self, batch: Batch) -> None:
+        if batch.feed_id in self._gaps:
+            self._gaps.remove(batch.feed_id)
+            batch = replace(batch, covers=None)
         more = self._held.setdefault(batch.feed_id, _Held()).take(batch)
         self._grow(more)
         while self._size > MOST_HELD:
             self._drop()
+
+    def has_room(self, batch: Batch) -> bool:
+        """Whether nothing must be dropped for it."""
+        return self._size + _size(batch.said) < MOST_HELD
 
     async def failed(self, feed_id: int, failure: str, now: datetime) -> None:
         self._held.setdefault(feed_id, _Held()).failure = failure, now
@@ -160,11 +181,14 @@ class Backlog:
         self._clear()
 
     def _clear(self) -> None:
+        self._gaps.update(self._held)
         self._held.clear()
         self._grow(-self._size)
 
     async def _bring(self, lease: Lease, feed_id: int) -> None:
-        held = self._held[feed_id]
+        held = self._held.get(feed_id)
+        if held is None:  # dropped since
+            return
         held.writing = True
         try:
             while held.batches:
@@ -185,11 +209,14 @@ class Backlog:
             raise
         except StoreError as error:
             held.failure = shown(f"store: {error}"), batch.pulled_at
+            held.refuse()
+            self._gaps.add(batch.feed_id)
         held.batches.pop(0)
 
     def _drop(self) -> None:
         feed_id = next(iter(self._held))
         held = self._held.pop(feed_id)
+        self._gaps.add(feed_id)
         self._grow(-held.size)
         metrics.BACKLOG_DROPPED.labels(*self._of).inc(held.size - len(held.batches))
         what = f"{' '.join(self._of)} backlog"
@@ -198,6 +225,28 @@ class Backlog:
     def _grow(self, by: int) -> None:
         self._size += by
         metrics.BACKLOG.labels(*self._of).set(self._size)
+
+
+class Flowing:
+    """The backlog while the database is there: a sweep that brings more than fits waits for it."""
+
+    def __init__(self, backlog: Backlog, drain: Callable[[], Awaitable[None]]) -> None:
+        self._backlog = backlog
+        self._drain = drain
+        self._turn = asyncio.Lock()
+        self._flows = True
+
+    async def write(self, batch: Batch) -> None:
+        async with self._turn:
+            if self._flows and not self._backlog.has_room(batch):
+                try:
+                    await self._drain()
+                except StoreUnavailable:
+                    self._flows = False  # told at the end of the sweep, which goes on
+            await self._backlog.write(batch)
+
+    async def failed(self, feed_id: int, failure: str, now: datetime) -> None:
+        await self._backlog.failed(feed_id, failure, now)
 
 
 async def _together(work: Iterable[Coroutine[None, None, None]]) -> None:

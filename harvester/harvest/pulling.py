@@ -70,6 +70,16 @@ class Tick:
         """Whether no more windows are begun: the time is up, or the tenant is being stopped."""
         return self.stopping.is_set() or self.clock.now() >= self.deadline
 
+    def covered(self) -> None:
+        """Count a window that was."""
+        self.count("covered")
+        last = metrics.LAST_SUCCESS.labels(self.work.tenant, self.work.stream)
+        last.set(self.clock.now().timestamp())
+
+    def count(self, outcome: str) -> None:
+        """Count a window."""
+        metrics.WINDOWS.labels(self.work.tenant, self.work.stream, outcome).inc()
+
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
@@ -108,7 +118,8 @@ class Pulling:
 
     @property
     def _name(self) -> str:
-        return f"{self._tick.work.tenant} feed {self._due.feed.key}"
+        work = self._tick.work
+        return f"{work.tenant} {work.stream} feed {self._due.feed.key}"
 
     async def _through_any_account(self) -> bool:
         """An account that lost sight of the feed, or its token, makes room for the next.
@@ -167,17 +178,14 @@ class Pulling:
         except (*_THIS_WINDOW, StoreError) as error:
             await self._lose(ask.window, error)
         except PlatformError:
-            self._count("failed")
+            self._tick.count("failed")
             raise
         except Exception as error:
             # An adapter's mistake over an answer that nobody foresaw must not stop the tenant.
             _log.exception("unexpected", feed=self._name)
             await self._lose(ask.window, error)
         else:
-            self._count("covered")
-            metrics.LAST_SUCCESS.labels(self._tick.work.tenant, self._tick.work.stream).set(
-                self._tick.clock.now().timestamp()
-            )
+            self._tick.covered()
             return True
         return False
 
@@ -231,15 +239,12 @@ class Pulling:
     async def _lose(self, window: Window, error: Exception) -> None:
         """Note a window's failure; of an answer that makes no sense, keep the beginning."""
         self.error = error
-        self._count("failed")
+        self._tick.count("failed")
         if isinstance(error, Malformed):
             said = Normalized(rejections=[Rejection("", "", error.reason, "", error.excerpt)])
             await self._tick.outlet.write(
                 Batch(self._due.feed_id, window, False, said, self._tick.now, covers=None)
             )
-
-    def _count(self, outcome: str) -> None:
-        metrics.WINDOWS.labels(self._tick.work.tenant, self._tick.work.stream, outcome).inc()
 
     async def tell(self, error: Exception) -> None:
         """Say why nothing came of it, and keep that with the feed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from harvester.errors import PlatformError, StoreUnavailable, TransientError, Unreachable
 from harvester.harvest.axis import Axis
@@ -13,7 +14,7 @@ from harvester.harvest.discovering import Found
 from harvester.harvest.following import follow
 from harvester.harvest.kit import Kit
 from harvester.harvest.listening import Ears
-from harvester.harvest.outlets import Backlog
+from harvester.harvest.outlets import Backlog, Flowing
 from harvester.harvest.pace import Pace
 from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Pulling, Tick
@@ -50,6 +51,7 @@ class Sweep:
         """Feeds that gave no answer, the one that was tried last behind all others."""
         self._last_polled = 0
         self._in_vain = 0
+        self._hanging = False
         self._is_silent = False
         """It did not tell its time: a tick in vain must end before the next one is due."""
 
@@ -74,17 +76,25 @@ class Sweep:
         if axis is None:
             return False
         away = await self._look(lease, now, axis)
-        tick = kit.tick(self._backlog, now, min(longest, self._longest), axis)
+        outlet = self._backlog if away else Flowing(self._backlog, partial(self.settle, lease))
+        tick = kit.tick(outlet, now, min(longest, self._longest), axis)
         done = await self._sweep(tick) and kit.discovering.is_well
         if away:
             raise away
-        await self._database.run(lambda: self._backlog.drain(lease))
+        await self.settle(lease)
         done = await follow(kit, lease, tick) and done
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)
         if done:
             await feeds.succeeded(kit.pool, lease, kit.work.stream, now)
         return done
+
+    async def settle(self, lease: Lease) -> None:
+        """Bring what waits into the database, as it may be nowhere else any more.
+
+        Raises Fenced, StoreUnavailable.
+        """
+        await self._database.run(lambda: self._backlog.drain(lease))
 
     async def _measured(self) -> Axis | None:
         """The axis as it is now or, where the platform does not tell, as it was."""
@@ -104,23 +114,13 @@ class Sweep:
         discovering = self._kit.discovering
         try:
             async with discovering.turn:
-                found = await self._discovered(now)
+                found = [] if self._is_silent else await discovering.ask(now)
                 await self._database.run(lambda: self._learn(lease, axis, found))
         except StoreUnavailable as error:
             if not self._known:
                 raise
             return error
         return None
-
-    async def _discovered(self, now: datetime) -> list[Found]:
-        if self._is_silent:
-            return []
-        what, kit = f"{self._kit.work.tenant} discovery", self._kit
-        try:
-            return await in_time(kit.clock, self._patience, kit.discovering.ask(now))
-        except Unreachable as error:
-            kit.failures.failing(what, error.reason, error=str(error))
-            return []
 
     async def _learn(self, lease: Lease, axis: Axis, found: Sequence[Found]) -> None:
         kit, now = self._kit, axis.passed(self._kit.clock.now())
@@ -140,7 +140,7 @@ class Sweep:
         targets: Sequence[DueFeed] = list(self._known.values())
         if tick.work.platform.listens(tick.work.stream):
             targets = await self._ears.hear(tick, targets)
-        self._in_vain = 0
+        self._in_vain, self._hanging = 0, False
         ready = [each for each in self._in_turn(targets) if each.feed_id not in self._suspects]
         wanted = {each.feed_id: each for each in targets}
         suspects = [wanted[feed_id] for feed_id in self._suspects if feed_id in wanted]
@@ -180,12 +180,16 @@ class Sweep:
     async def _polled(self, tick: Tick, due: DueFeed, patience: timedelta) -> bool:
         pulling, began = Pulling(tick, due), asyncio.get_running_loop().time()
         self._suspects.pop(due.feed_id, None)
+        if self._hanging:  # more of them: those behind them are not to wait for each
+            patience = min(patience, SUSPECTS_PATIENCE)
         try:
             done = await in_time(tick.clock, patience, pulling.run())
         except Unreachable as error:
             await pulling.tell(error)
             self._suspects[due.feed_id] = None
-            self._in_vain += 1
+            self._hanging = True
+            # Who tells its time is there, and the short patience is bound enough.
+            self._in_vain += self._is_silent
             return False
         if done:
             self._in_vain = 0

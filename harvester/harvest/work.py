@@ -40,7 +40,8 @@ class Work:
         What the platform had forgotten by then is not wanted, and so not lost. Where it forgets
         within a sweep or two, what came since the last discovery is all that can be new.
         """
-        kept = self.rules.retention or self.history
+        if (kept := self.rules.retention) is None:
+            return now - self.history
         return now - min(self.history, kept / SHARE if self.rules.whole else kept)
 
     def account_of(self, user: str) -> int | None:

@@ -1,4 +1,4 @@
-"""One tenant at work: its client, its accounts, its lease and its job."""
+"""One tenant at work: its client, its accounts, its lease and its jobs."""
 
 from __future__ import annotations
 
@@ -141,8 +141,13 @@ class Working:
         await self._accounts.keep(in_use=isinstance(self._adapter, Platform))
 
     async def settle(self) -> None:
-        """Save the tokens that wait for the database. Raises StoreUnavailable."""
+        """Save the tokens and what was pulled that wait for the database.
+
+        Raises Fenced, StoreUnavailable.
+        """
         await self._accounts.settle()
+        if (lease := self._lease) is not None:
+            await asyncio.gather(*(each.settle(lease) for each in self._harvests.values()))
 
     def try_again(self) -> None:
         """A person wants tried again what was refused."""
@@ -193,6 +198,8 @@ class Working:
 
     async def _take(self) -> leases.Lease | None:
         """The lease, ours already or taken now: one of two takers would be fenced by the other."""
+        if self._lease is not None:  # an extension of it may wait for a database that hangs
+            return self._lease
         async with self._lease_turn:
             if self._lease is None:
                 house = self._house
@@ -225,7 +232,7 @@ class Working:
         """What the streams share, and each of them."""
         house, works = self._house, [self._work_of(platform, each) for each in platform.streams]
         ids, failures = Ids(house.pool), Failures(_log)
-        discovering = Discovering(works[0], house.pool, ids, failures)
+        discovering = Discovering(works[0], house.pool, ids, house.clock, failures)
         for work in works:
             writer = Writer(house.pool, self.name, ids, house.partitions)
             kit = Kit(work, house.pool, writer, discovering, house.clock, self._stopping, failures)

@@ -11,7 +11,7 @@ from functools import partial
 from harvester import metrics
 from harvester.auth.calls import LONGEST_CALL
 from harvester.config import Tenant
-from harvester.errors import StoreUnavailable
+from harvester.errors import Fenced, StoreUnavailable
 from harvester.scheduler import Scheduler
 from harvester.service.house import House
 from harvester.service.tenant import Working, working
@@ -95,7 +95,7 @@ class Tenants:
         tenant.stop()
         # Its token calls are waited for even when cancelled: an answer that came must be kept.
         await asyncio.gather(*(self.scheduler.unplan(job, DRAIN) for job in tenant.jobs))
-        with suppress(StoreUnavailable, TimeoutError):
+        with suppress(Fenced, StoreUnavailable, TimeoutError):
             async with asyncio.timeout(RELEASE):
                 await tenant.settle()
 

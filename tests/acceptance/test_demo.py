@@ -108,7 +108,6 @@ async def test_the_lines_it_prints_lead_into_the_database_and_to_the_metrics(
     [
         ("Starting", signal.SIGTERM),
         ("Starting", signal.SIGINT),
-        ("Backfill", signal.SIGINT),
         ("Backfill", signal.SIGHUP),
     ],
 )
