@@ -7,10 +7,10 @@ sweeps (`sweeping`).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from harvester.harvest.discovering import Discovering
 from harvester.harvest.following import follow
@@ -18,14 +18,12 @@ from harvester.harvest.kit import Kit
 from harvester.harvest.pulling import Pulling, Tick
 from harvester.harvest.sweeping import Sweep
 from harvester.harvest.work import Seat, Work
+from harvester.harvest.workers import AT_ONCE, work_off
 from harvester.store import feeds
 from harvester.store.feeds import DueFeed
 from harvester.store.leases import Lease
 
 __all__ = ["Discovering", "Harvest", "Kit", "Seat", "Sweep", "Work", "harvest"]
-
-AT_ONCE = 8
-"""Feeds of a stream in work at the same time."""
 
 
 def harvest(kit: Kit) -> Harvest | Sweep:
@@ -67,7 +65,8 @@ class Harvest:
         # From here on: a discovery that takes long must not leave the feeds without time.
         tick = replace(tick, deadline=kit.clock.now() + longest)
         async for page in self._pages(lease, tick):
-            done = await self._run(tick, [Pulling(tick, due) for due in page]) and done
+            pullings = [Pulling(tick, due) for due in page]
+            done = await work_off(pullings, partial(self._pull, tick), AT_ONCE) and done
             if tick.is_over:
                 return False
         self._begin_after = 0
@@ -94,23 +93,9 @@ class Harvest:
                 yield page
                 after = page[-1].feed_id
 
-    async def _run(self, tick: Tick, pullings: list[Pulling]) -> bool:
-        """Run them, some at once; whether all of them did all that was due."""
-        waiting = iter(pullings)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._work_off(tick, waiting)) for _ in range(AT_ONCE)]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return all(task.result() for task in tasks)
-
-    async def _work_off(self, tick: Tick, waiting: Iterator[Pulling]) -> bool:
-        done = True
-        # `waiting` is shared: each takes the next one when it is done with its last.
-        for pulling in waiting:
-            if tick.is_over:
-                return False
-            # A long backfill, or a feed that always fails, is not what the next tick begins with.
-            self._begin_after = pulling.feed_id
-            done = await pulling.run() and done
-        return done
+    async def _pull(self, tick: Tick, pulling: Pulling) -> bool:
+        if tick.is_over:
+            return False
+        # A long backfill, or a feed that always fails, is not what the next tick begins with.
+        self._begin_after = pulling.feed_id
+        return await pulling.run()

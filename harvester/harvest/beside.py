@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 
 from harvester.errors import StoreUnavailable
 
-PATIENCE = 10.0
+PATIENCE = 15.0
 """Seconds that it is waited for. A database that hangs is no better than one that is away."""
 FAREWELL = 5.0
 """Seconds that what was begun gets to end."""
@@ -31,6 +31,7 @@ class Beside:
             self._doing.cancel()
             # A statement that a frozen database has is not given up before it answers.
             await asyncio.wait({self._doing}, timeout=FAREWELL)
+            self._doing = None
 
     async def _wait(self) -> None:
         if self._doing is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from harvester.errors import PlatformError
+from harvester.errors import Fenced, PlatformError, StoreError, StoreUnavailable
 from harvester.harvest.kit import Kit
 from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import IN_COMMON, Tick, normalized
-from harvester.model import Said
+from harvester.model import Normalized, Said
 from harvester.store import task_reports
 from harvester.store.leases import Lease
 from harvester.store.task_reports import DueTask
@@ -49,12 +49,24 @@ async def _followed(kit: Kit, lease: Lease, due: DueTask, tick: Tick) -> Platfor
         await task_reports.asked(kit.pool, lease, identities, now)
         return error
     tick.failures.well(_one_by_one(tick))
-    if said:
-        batch = Batch(due.feed_id, None, False, normalized(said, now), now, None)
-        await kit.straight(lease).write(batch)
-    else:
+    if not said:
         await task_reports.vanished(kit.pool, lease, identities, now)
+        return None
+    if not await _written(kit, lease, due, normalized(said, now), now):
+        await task_reports.asked(kit.pool, lease, identities, now)
     return None
+
+
+async def _written(kit: Kit, lease: Lease, due: DueTask, said: Normalized, now: datetime) -> bool:
+    """Whether the database has now how this very task stands."""
+    try:
+        await kit.straight(lease).write(Batch(due.feed_id, None, False, said, now, None))
+    except (Fenced, StoreUnavailable):
+        raise
+    except StoreError as error:
+        kit.failures.failing(f"{kit.work.tenant} task", "store", error=str(error))
+        return False
+    return due.task.identity in {report.identity for report in said.reports}
 
 
 def _tell(tick: Tick, due: DueTask, error: PlatformError) -> None:

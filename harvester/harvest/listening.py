@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harvester.auth.held import account_name
-from harvester.errors import PlatformError
+from harvester.errors import PlatformError, StoreUnavailable
 from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Tick, normalized
 from harvester.harvest.work import Seat
@@ -78,9 +78,10 @@ class Ears:
             heard = await in_time(tick.clock, self._patience, self._listen(tick, seat, feeds))
         except BaseException as error:
             await self._drop(seat)  # what it had told already is gone
-            if not isinstance(error, PlatformError):
+            if not isinstance(error, PlatformError | StoreUnavailable):
                 raise
-            self._failures.failing(what, error.reason, error=str(error))
+            reason = error.reason if isinstance(error, PlatformError) else "database"
+            self._failures.failing(what, reason, error=str(error))
             return None
         self._failures.well(what)
         return heard

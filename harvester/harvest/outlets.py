@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 MOST_HELD = 50_000
-"""Readings, rejections and reports that wait for the database: some 20 MB."""
+"""Readings, rejections and reports that wait for the database, or as many times GRAIN bytes: some
+20 MB."""
+GRAIN = 250
+"""Bytes of a text or a report that are counted as a reading more."""
 AT_ONCE = 500
 """Feeds that are handed to the writer together."""
 
@@ -119,7 +122,10 @@ class _Held:
 
 
 def _size(said: Normalized) -> int:
-    return len(said.readings) + len(said.rejections) + len(said.reports)
+    texts = sum(len(each.value) for each in said.readings if isinstance(each.value, str))
+    texts += sum(len(each.value) for each in said.rejections)
+    texts += sum(len(repr(each)) for each in said.reports)
+    return len(said.readings) + len(said.rejections) + len(said.reports) + texts // GRAIN
 
 
 def _key(reading: Reading) -> tuple[str, str, datetime]:
@@ -212,13 +218,17 @@ class Backlog:
             held.refuse()
             self._gaps.add(batch.feed_id)
         held.batches.pop(0)
+        done = _size(batch.said) + 1
+        held.size -= done
+        if self._held.get(batch.feed_id) is held:  # else it was dropped meanwhile, and counted
+            self._grow(-done)
 
     def _drop(self) -> None:
         feed_id = next(iter(self._held))
         held = self._held.pop(feed_id)
         self._gaps.add(feed_id)
         self._grow(-held.size)
-        metrics.BACKLOG_DROPPED.labels(*self._of).inc(held.size - len(held.batches))
+        metrics.BACKLOG_DROPPED.labels(*self._of).inc(held.size)
         what = f"{' '.join(self._of)} backlog"
         self._failures.failing(what, "full", most=MOST_HELD, dropped="of the feeds waiting longest")
 

@@ -18,13 +18,12 @@ from harvester.harvest.outlets import Backlog, Flowing
 from harvester.harvest.pace import Pace
 from harvester.harvest.patience import in_time
 from harvester.harvest.pulling import Pulling, Tick
+from harvester.harvest.workers import AT_ONCE, work_off
 from harvester.platforms.base import SHARE
 from harvester.store import feeds
 from harvester.store.feeds import DueFeed
 from harvester.store.leases import Lease
 
-AT_ONCE = 8
-"""Feeds of a stream in work at the same time."""
 SUSPECTS_AT_ONCE = 2
 """Of those that gave no answer last time: they must not take the turns of all others."""
 PATIENCE = timedelta(seconds=30)
@@ -86,7 +85,8 @@ class Sweep:
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)
         if done:
-            await feeds.succeeded(kit.pool, lease, kit.work.stream, now)
+            succeeded = partial(feeds.succeeded, kit.pool, lease, kit.work.stream, now)
+            await self._database.run(succeeded)
         return done
 
     async def settle(self, lease: Lease) -> None:
@@ -94,15 +94,17 @@ class Sweep:
 
         Raises Fenced, StoreUnavailable.
         """
-        await self._database.run(lambda: self._backlog.drain(lease))
+        await self._database.run(partial(self._backlog.drain, lease))
 
     async def _measured(self) -> Axis | None:
         """The axis as it is now or, where the platform does not tell, as it was."""
         what, patience = f"{self._kit.work.tenant} time of the platform", self._patience / 2
         try:
             axis = await in_time(self._kit.clock, patience, self._kit.axis())
-        except PlatformError as error:
-            self._kit.failures.failing(what, error.reason, error=str(error))
+        except (PlatformError, StoreUnavailable) as error:
+            # Without the database no token can be renewed; those that live still serve.
+            reason = error.reason if isinstance(error, PlatformError) else "database"
+            self._kit.failures.failing(what, reason, error=str(error))
             self._is_silent = True
             return self._axis
         self._kit.failures.well(what)
@@ -115,7 +117,7 @@ class Sweep:
         try:
             async with discovering.turn:
                 found = [] if self._is_silent else await discovering.ask(now)
-                await self._database.run(lambda: self._learn(lease, axis, found))
+                await self._database.run(partial(self._learn, lease, axis, found))
         except StoreUnavailable as error:
             if not self._known:
                 raise
@@ -134,6 +136,7 @@ class Sweep:
             known |= {due.feed_id: due for due in page}
             after = page[-1].feed_id
         self._known = known
+        self._suspects = {each: None for each in self._suspects if each in known}
 
     async def _sweep(self, tick: Tick) -> bool:
         """Whether all feeds were polled, or are covered by what the platform sent."""
@@ -144,40 +147,20 @@ class Sweep:
         ready = [each for each in self._in_turn(targets) if each.feed_id not in self._suspects]
         wanted = {each.feed_id: each for each in targets}
         suspects = [wanted[feed_id] for feed_id in self._suspects if feed_id in wanted]
-        done = await self._poll(tick, ready, AT_ONCE, self._patience)
+        done = await work_off(ready, partial(self._poll, tick, self._patience), AT_ONCE)
         self._pace.look(len(targets))
-        patience = min(self._patience, SUSPECTS_PATIENCE)
-        return await self._poll(tick, suspects, SUSPECTS_AT_ONCE, patience) and done
+        shortly = partial(self._poll, tick, min(self._patience, SUSPECTS_PATIENCE))
+        return await work_off(suspects, shortly, SUSPECTS_AT_ONCE) and done
 
     def _in_turn(self, targets: Sequence[DueFeed]) -> Iterator[DueFeed]:
         """Beginning behind the last that was polled: a sweep may run out of time."""
         yield from (due for due in targets if due.feed_id > self._last_polled)
         yield from (due for due in targets if due.feed_id <= self._last_polled)
 
-    async def _poll(
-        self, tick: Tick, targets: Sequence[DueFeed], at_once: int, patience: timedelta
-    ) -> bool:
-        waiting = iter(targets)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._work_off(tick, waiting, patience))
-                    for _ in range(at_once)
-                ]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return all(task.result() for task in tasks)
-
-    async def _work_off(self, tick: Tick, waiting: Iterator[DueFeed], patience: timedelta) -> bool:
-        done = True
-        for due in waiting:
-            if tick.is_over or self._in_vain >= (AT_ONCE if self._is_silent else MOST_IN_VAIN):
-                return False
-            self._last_polled = due.feed_id
-            done = await self._polled(tick, due, patience) and done
-        return done
-
-    async def _polled(self, tick: Tick, due: DueFeed, patience: timedelta) -> bool:
+    async def _poll(self, tick: Tick, patience: timedelta, due: DueFeed) -> bool:
+        if tick.is_over or self._in_vain >= (AT_ONCE if self._is_silent else MOST_IN_VAIN):
+            return False
+        self._last_polled = due.feed_id
         pulling, began = Pulling(tick, due), asyncio.get_running_loop().time()
         self._suspects.pop(due.feed_id, None)
         if self._hanging:  # more of them: those behind them are not to wait for each
@@ -186,10 +169,10 @@ class Sweep:
             done = await in_time(tick.clock, patience, pulling.run())
         except Unreachable as error:
             await pulling.tell(error)
-            self._suspects[due.feed_id] = None
-            self._hanging = True
-            # Who tells its time is there, and the short patience is bound enough.
-            self._in_vain += self._is_silent
+            self._hangs(due)
+            return False
+        except StoreUnavailable:  # no token can be renewed; another account may have one that lives
+            self._in_vain += 1
             return False
         if done:
             self._in_vain = 0
@@ -197,3 +180,9 @@ class Sweep:
         elif isinstance(pulling.error, TransientError):
             self._in_vain += 1
         return done
+
+    def _hangs(self, due: DueFeed) -> None:
+        self._suspects[due.feed_id] = None
+        self._hanging = True
+        # Who tells its time is there, and the short patience is bound enough.
+        self._in_vain += self._is_silent

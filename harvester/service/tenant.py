@@ -110,6 +110,7 @@ class Working:
         lease = await self._take()
         if lease is None:
             self._wait()
+            await self._rest()
             return False
         self._work()
         now = self._house.clock.now()
@@ -191,10 +192,14 @@ class Working:
 
     async def leave(self) -> None:
         """Count it no more: who still waits for an answer must not make its series again."""
-        for each in self._harvests.values():
-            await each.close()
+        await self._rest()
         self._lease = None
         self._accounts.leave()
+
+    async def _rest(self) -> None:
+        """What goes on beside the ticks is another instance's now, or nobody's."""
+        for each in self._harvests.values():
+            await each.close()
 
     async def _take(self) -> leases.Lease | None:
         """The lease, ours already or taken now: one of two takers would be fenced by the other."""
