@@ -11,7 +11,7 @@ from fix_simulator import BEGIN, HISTORY, Play, playing
 from structlog.testing import capture_logs
 
 from harvester import harvest
-from harvester.harvest import pulling
+from harvester.harvest import pulling, workers
 from harvester.simulator.clock import HandClock
 from harvester.simulator.faults import Answer, Fault, html_page, oversized, throttle
 from harvester.simulator.mydevices import serve
@@ -89,7 +89,7 @@ async def test_a_stop_ends_a_tick_after_the_windows_that_were_begun(play: Play) 
     play.fake.faults.add(Fault(READINGS, stop))
     assert not await play.tick()
     assert await play.held(), "the window in which the stop came is finished"
-    assert play.fake.requests[ASKED] <= harvest.AT_ONCE
+    assert play.fake.requests[ASKED] <= workers.AT_ONCE
     await play.begin_anew()
     assert await play.tick()
     assert await play.held() == play.published()

@@ -8,7 +8,7 @@ from fix_devicehive import away, hive, no_database, person
 from fix_postgres import Database, Postgres
 
 from harvester.client import TRIES
-from harvester.harvest.sweeping import AT_ONCE
+from harvester.harvest.workers import AT_ONCE
 from harvester.service.tenant import working
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.faults import Fault, refuse
