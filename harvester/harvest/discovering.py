@@ -51,6 +51,7 @@ class Discovering:
         self.turn = asyncio.Lock()
         """To be held from a question until its answer is saved: the streams share it."""
         self._asked_at: dict[int, datetime] = {}
+        """When what was answered is in the database."""
         self._known: dict[int, tuple[int, datetime]] = {}
         """A digest of what is in the database, and since when."""
         self._unwell: set[int] = set()
@@ -68,14 +69,15 @@ class Discovering:
         Raises Fenced and StoreUnavailable: the rest of it is then asked for again.
         """
         for each in found:
-            account_id, digest = each.seat.account_id, hash(each.findings)
-            known, saved_at = self._known.get(account_id, (None, each.at))
-            if known == digest and each.at - saved_at < EVERY:
-                continue
-            self._asked_at.pop(account_id, None)  # the other stream's may be on its way too
-            await discovery.save(self._pool, lease, self._ids, self._discovery(each, since))
+            account_id = each.seat.account_id
+            if self._is_news(each):
+                await discovery.save(self._pool, lease, self._ids, self._discovery(each, since))
+                self._known[account_id] = hash(each.findings), each.at
             self._asked_at[account_id] = each.at
-            self._known[account_id] = digest, each.at
+
+    def _is_news(self, found: Found) -> bool:
+        known, saved_at = self._known.get(found.seat.account_id, (None, found.at))
+        return known != hash(found.findings) or found.at - saved_at >= EVERY
 
     @property
     def is_well(self) -> bool:
@@ -102,7 +104,6 @@ class Discovering:
             return None
         self._failures.well(what)
         self._unwell.discard(seat.account_id)
-        self._asked_at[seat.account_id] = now
         return Found(seat, found, now)
 
     async def _told(self, seat: Seat) -> tuple[Discovered, ...]:

@@ -1,5 +1,7 @@
 """What waits in memory for the database: each thing once, in order, and no more than fits."""
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,11 +38,17 @@ class Database:
     def __init__(self) -> None:
         self.taken: list[Batch] = []
         self.refuses: list[StoreError] = []
+        self.failures: dict[int, str] = {}
 
     async def write(self, _lease: Lease, batch: Batch) -> None:
         if self.refuses:
             raise self.refuses.pop(0)
         self.taken.append(batch)
+
+    async def failed(
+        self, _pool: object, _lease: Lease, feed_id: int, failure: str, _now: datetime
+    ) -> None:
+        self.failures[feed_id] = failure
 
 
 @pytest.fixture
@@ -49,9 +57,10 @@ def database() -> Database:
 
 
 @pytest.fixture
-def backlog(database: Database) -> Backlog:
+def backlog(database: Database, monkeypatch: pytest.MonkeyPatch) -> Backlog:
     nothing: Any = None
     writer: Any = database
+    monkeypatch.setattr("harvester.store.feeds.failed", database.failed)
     return Backlog("acme", "readings", nothing, writer)
 
 
@@ -123,3 +132,55 @@ async def test_beyond_what_fits_the_feed_that_waits_longest_makes_room(
     assert waiting() == 6
     await backlog.drain(LEASE)
     assert [each.feed_id for each in database.taken] == [2, 3]
+
+
+async def test_a_feed_that_makes_room_while_it_is_brought_holds_up_nobody(
+    backlog: Backlog, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.harvest.outlets.MOST_HELD", 10)
+    await backlog.write(batch(1, 0, 120, 1.0, 2.0, 3.0))
+    draining = asyncio.create_task(backlog.drain(LEASE))
+    writing = asyncio.create_task(backlog.write(batch(2, 0, 120, *map(float, range(9)))))
+    await asyncio.gather(draining, writing)
+    assert [each.feed_id for each in database.taken] == [2]
+    assert waiting() == 0
+
+
+async def test_what_waits_behind_a_refused_batch_covers_nothing(
+    backlog: Backlog, database: Database
+) -> None:
+    for n, values in enumerate([(666.0,), (666.0, 21.0), (666.0, 21.0)]):
+        await backlog.write(batch(1, 40 * n, 40 * n + 120, *values))
+    database.refuses = [StoreError("refused")]
+    await backlog.drain(LEASE)
+    [behind] = database.taken
+    assert [each.value for each in behind.said.readings] == [21.0]
+    assert behind.covers is None
+    assert database.failures == {1: "store: refused"}
+
+
+@pytest.mark.parametrize("error", [StoreError("refused"), Fenced("another instance works it")])
+async def test_after_something_was_let_go_the_next_batch_covers_nothing(
+    error: StoreError, backlog: Backlog, database: Database
+) -> None:
+    database.refuses = [error]
+    await backlog.write(batch(1, 0, 40, 1.0))
+    with suppress(Fenced):
+        await backlog.drain(LEASE)
+    for since in (40, 80):
+        await backlog.write(batch(1, since, since + 40, 2.0))
+        await backlog.drain(LEASE)
+    assert [each.covers for each in database.taken] == [None, Covers(at(120), looked=True)]
+
+
+async def test_after_a_feed_made_room_its_next_batch_covers_nothing(
+    backlog: Backlog, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvester.harvest.outlets.MOST_HELD", 5)
+    for feed_id in (1, 2):
+        await backlog.write(batch(feed_id, 0, 40, 1.0, 2.0, 3.0))
+    for since in (40, 80):
+        await backlog.write(batch(1, since, since + 40, 4.0))
+        await backlog.drain(LEASE)
+    ones = [each.covers for each in database.taken if each.feed_id == 1]
+    assert ones == [None, Covers(at(120), looked=True)]
