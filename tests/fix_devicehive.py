@@ -108,7 +108,7 @@ async def hive(
     clock = HandClock(BEGIN)
     world = World("hive", clock, BEGIN, tenants=("acme",), things=things, pace=pace)
     async with serve(world, switches=switches) as fake:
-        settings = await asyncio.to_thread(_configured, fake, database, folder, options)
+        settings = await asyncio.to_thread(configured, fake, database, folder, options)
         async with (
             opened(settings, clock, "test") as house,
             working(house, settings.tenants[0]) as tenant,
@@ -116,9 +116,10 @@ async def hive(
             yield Hive(clock, fake, tenant, house)
 
 
-def _configured(
+def configured(
     fake: FakeDevicehive, database: Database, folder: Path, options: Mapping[str, str]
 ) -> config.Settings:
+    """As read from the file `config.toml` in the folder, which is made. Blocks on files."""
     served = [Served("devicehive", fake.world, fake.url)]
     path = configure(served, folder, interval="1h", head=stored_in(database, folder))
     wanted = {"retention": f"{fake.switches.cache_ttl}s", **options}

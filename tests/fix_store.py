@@ -202,12 +202,14 @@ async def end_sessions(observer: Observer) -> None:
 
 
 class Line:
-    """A way to the database that can be cut and mended."""
+    """A way to the database that can be cut and mended, or frozen: open, and nothing comes."""
 
     def __init__(self, database: Database) -> None:
         self._parts = urlsplit(database.dsn)
         self._port = 0
         self._writers: list[asyncio.StreamWriter] = []
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     @property
     def dsn(self) -> str:
@@ -219,23 +221,27 @@ class Line:
         self._port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
+        self._flows.set()
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
 
+    def freeze(self) -> None:
+        self._flows.clear()
+
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         self._writers += [writer, there[1]]
-        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(2**16):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(2**16):
+                await self._flows.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
 @asynccontextmanager

@@ -136,10 +136,16 @@ class Trouble:
     lasts: timedelta
 
     @classmethod
-    def after(cls, last: Trouble | None, error: PlatformError, now: datetime) -> Trouble:
+    def after(
+        cls,
+        last: Trouble | None,
+        error: PlatformError,
+        now: datetime,
+        longest: timedelta = LONGEST_BACKOFF,
+    ) -> Trouble:
         """What goes on is asked ever more rarely, and never by all at the same moment."""
         goes_on = last is not None and now < last.since + last.lasts + LONGEST_BACKOFF
-        pause = min(last.pause * 2, LONGEST_BACKOFF) if last and goes_on else FIRST_BACKOFF
+        pause = min(last.pause * 2, longest) if last and goes_on else FIRST_BACKOFF
         asked = error.retry_after if isinstance(error, Throttled) else None
         error.__cause__ = error.__context__ = None  # the answer, and the frames that read it
         jittered = pause * random.uniform(0.8, 1)  # noqa: S311  no secret

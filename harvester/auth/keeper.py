@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from harvester.auth.calls import Calls, to_its_end
-from harvester.auth.held import Account, Held, Trouble
+from harvester.auth.held import LONGEST_BACKOFF, Account, Held, Trouble
 from harvester.auth.life import ANSWER_LOST, QUARANTINED, RENEWAL, tries_left
 from harvester.auth.outlook import Outlook
 from harvester.auth.record import Record
@@ -24,7 +24,7 @@ from harvester.clock import Clock
 from harvester.errors import ClientRefused, PlatformError, StoreUnavailable, TokenError
 from harvester.logs import Failures
 from harvester.model import Token
-from harvester.platforms.base import Access
+from harvester.platforms.base import SHARE, Access
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
@@ -68,6 +68,9 @@ class Keeper:
         """Of renewing a token because it was refused."""
         self._asked = False
         self._tally = Tally(account)
+        # Where the platform forgets, a pause longer than one between two polls would cost data.
+        kept = adapter.retention
+        self._longest_backoff = min(LONGEST_BACKOFF, kept / SHARE) if kept else LONGEST_BACKOFF
 
     @property
     def held(self) -> Held | None:
@@ -184,5 +187,5 @@ class Keeper:
             if error.reason == SEAL_BROKEN:
                 grant = self._renewals.adapter.grant(self._renewals.account.credentials)
                 telling.without_call(grant, error)
-            self._trouble = Trouble.after(self._trouble, error, now)
+            self._trouble = Trouble.after(self._trouble, error, now, self._longest_backoff)
             self._tally.become(ANSWER_LOST if life.state == ANSWER_LOST else "failing")

@@ -136,3 +136,11 @@ def test_an_account_is_named_without_its_password(user: str | None, name: str) -
     account = Account(1, "acme", "mydevices", Credentials(user, "hunter2"), "deployment", "owner")
     assert account.name == name
     assert "hunter2" not in repr(account)
+
+
+def test_a_platform_that_forgets_is_asked_for_a_token_again_before_it_does() -> None:
+    trouble, now = None, NOW
+    for _ in range(9):
+        trouble = Trouble.after(trouble, DOWN, now, timedelta(seconds=40))
+        assert trouble.lasts <= timedelta(seconds=40)
+        now += trouble.lasts

@@ -162,6 +162,11 @@ class Access(ABC):
         """Whether the tenant has a client of its own that finds users and devices."""
         return False
 
+    @property
+    def retention(self) -> timedelta | None:
+        """How long the platform keeps what it can answer, counted on the axis; None: for good."""
+        return None
+
     @abstractmethod
     def token_url(self, credentials: Credentials) -> str:
         """Where the token calls of these credentials go; it is asked whether it answers at all."""
@@ -215,11 +220,6 @@ class Platform(Access):
     """The longest span asked for at once."""
     axis_is_instant: ClassVar[bool] = True
     """Whether a feed is filtered by the readings' own instants."""
-
-    @property
-    def retention(self) -> timedelta | None:
-        """How long the platform keeps what it can answer, counted on the axis; None: for good."""
-        return None
 
     async def time(self, api: Api) -> datetime | None:
         """The platform's own time now, where the axis goes by it and its clock may be another.
