@@ -31,3 +31,10 @@ def test_a_websocket_that_nobody_can_tell_is_asked_for_only_where_it_is_used() -
     with pytest.raises(ValidationError, match="give a websocket_url"):
         DeviceHiveOptions(base_url="https://hive.example/api", ingest="websocket")
     assert DeviceHiveOptions(base_url="https://hive.example/api").ingest == "polling"
+
+
+def test_a_retention_that_no_poll_can_keep_up_with_is_refused_in_words() -> None:
+    told = {"base_url": "https://hive.example/api/rest", "retention": "14s"}
+    with pytest.raises(ValidationError, match='takes "15s" or longer'):
+        DeviceHiveOptions.model_validate(told)
+    assert DeviceHiveOptions.model_validate(told | {"retention": "15s"}).retention.seconds == 15

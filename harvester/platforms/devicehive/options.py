@@ -5,13 +5,21 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from harvester.durations import Duration
 from harvester.model import TaskState
 from harvester.platforms.base import Options
 
 _REST = "/rest"
+_SHORTEST = timedelta(seconds=15)
+"""Kept for less, messages would be gone between two polls that are a third of it apart."""
+
+
+def _long_enough(retention: timedelta) -> timedelta:
+    if retention < _SHORTEST:
+        raise ValueError('takes "15s" or longer: nobody can be asked often enough for less')
+    return retention
 
 
 class DeviceHiveOptions(Options):
@@ -24,7 +32,7 @@ class DeviceHiveOptions(Options):
     auth_url: str | None = None
     websocket_url: str | None = None
     ingest: Literal["polling", "websocket"] = "polling"
-    retention: Annotated[Duration, Field(ge=timedelta(seconds=15))] = timedelta(seconds=120)
+    retention: Annotated[Duration, AfterValidator(_long_enough)] = timedelta(seconds=120)
     generation: Literal["3", "4"] | None = None
     measuring_commands: tuple[str, ...] = ("*/read",)
     """Shell patterns of the commands whose results are readings."""
