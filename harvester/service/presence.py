@@ -15,6 +15,9 @@ from harvester.store.pool import answers
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
+SOON = 5.0
+"""Seconds."""
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -40,8 +43,13 @@ class Presence:
         return self.up
 
     async def was_there(self, since: float) -> bool:
-        """Whether it answers now, and no outage was seen from `since` on, by the loop's time."""
-        return await self.look() and self._changed_at < since
+        """Whether it answers now, and no outage was seen from `since` on, by the loop's time.
+
+        A job that wants to know has its next beat to keep: without an answer soon, it was not.
+        """
+        looking = asyncio.create_task(self.look())
+        done, _ = await asyncio.wait({looking}, timeout=SOON)
+        return bool(done) and looking.result() and self._changed_at < since
 
     async def _ask(self) -> None:
         before = self.up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
@@ -95,20 +95,28 @@ class Tenants:
         tenant.stop()
         # Its token calls are waited for even when cancelled: an answer that came must be kept.
         await asyncio.gather(*(self.scheduler.unplan(job, DRAIN) for job in tenant.jobs))
-        with suppress(Fenced, StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(RELEASE):
-                await tenant.settle()
+        await _tried(tenant.settle())
 
     async def _release(self, name: str) -> None:
         tenant, _ = self._at_work[name]
-        with suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(RELEASE):
-                await tenant.release()
+        await _tried(tenant.release())
 
     async def _leave(self, name: str) -> None:
         _, stack = self._at_work[name]
         await stack.aclose()
         del self._at_work[name]
+
+
+async def _tried(work: Coroutine[None, None, None]) -> None:
+    trying = asyncio.create_task(work)
+    try:
+        # A statement that a frozen database has does not even let go of who cancels it.
+        await asyncio.wait({trying}, timeout=RELEASE)
+    finally:
+        trying.cancel()
+    if trying.done():
+        with suppress(Fenced, StoreUnavailable):
+            trying.result()
 
 
 async def _extended(tenant: Working) -> None:

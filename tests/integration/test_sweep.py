@@ -72,20 +72,6 @@ async def test_while_the_database_is_away_polls_go_on_and_nothing_is_lost(
         assert (await it.held(), await it.lost()) == (it.truth(), {})
 
 
-async def test_what_does_not_fit_into_the_backlog_is_lost_and_told(
-    database: Database, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harvester.harvest.outlets.MOST_HELD", 20)
-    async with hive(database, tmp_path, Switches(), things=2) as it:
-        await it.beats(2)
-        async with no_database(postgres, database):
-            await it.beats(10)
-        await it.beats(2)
-        missing, lost = it.truth().keys() - (await it.held()).keys(), await it.lost()
-        assert missing
-        assert {key[0] for key in missing} <= lost.keys()
-
-
 async def test_a_device_that_hangs_costs_itself_and_the_others_no_time(
     database: Database, tmp_path: Path
 ) -> None:
