@@ -20,7 +20,7 @@ from harvester.demo.comparison import held
 from harvester.errors import HarvesterError
 from harvester.model import Stream
 from harvester.service.house import House, opened
-from harvester.service.tenant import Working, working
+from harvester.service.tenant import REQUESTS_AT_ONCE, Working, working
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.devicehive import FakeDevicehive, serve
@@ -63,16 +63,24 @@ class Hive:
         return await self.tick()
 
     async def tick(self) -> bool:
-        """Both streams, side by side as their jobs are; whether all was done. Where nothing gets
-        on, the clock does."""
+        """Both streams, side by side as their jobs are; whether all was done. Where all that is
+        left waits for the clock, the clock moves on."""
         ticks = [asyncio.create_task(self._ticked(each)) for each in self.tenant.streams]
         seen = None
         while (await asyncio.wait(ticks, timeout=STILL))[1]:
             signs = (self.fake.requests.total(), self.tenant.signs())
-            if signs == seen:
+            if signs == seen and self._waits():
                 self.clock.advance(STEP)
             seen = signs
         return all(each.result() for each in ticks)
+
+    def _waits(self) -> bool:
+        """Whether nothing is under way at the database, nor at a platform that would answer."""
+        pool, slots = self.house.pool, self.tenant._client._slots
+        is_asked = slots._value < REQUESTS_AT_ONCE
+        return pool.get_size() == pool.get_idle_size() and (
+            not is_asked or bool(self.fake.faults.planned)
+        )
 
     async def _ticked(self, stream: Stream) -> bool:
         with suppress(HarvesterError):
