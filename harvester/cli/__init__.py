@@ -50,7 +50,7 @@ def _open_closed_streams() -> None:
     """In the order of their numbers, or a socket would get one, and what a child process prints."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  open until the end
 
 
 def _discard_output() -> None:

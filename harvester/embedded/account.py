@@ -36,7 +36,7 @@ class Account:
         The command inherits the descriptors `keep` and next to nothing of our environment, which
         may hold secrets. It has a session of its own, so a Ctrl-C meant for us spares it.
         """
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603  a list of words, and no shell
             [*self.wrapper, *command],
             stdin=subprocess.DEVNULL,
             stdout=output,

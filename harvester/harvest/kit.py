@@ -79,7 +79,7 @@ class Kit:
         lost = await feeds.lose(self.pool, lease, self.work.stream, before)
         what = f"{self.work.tenant} {self.work.stream} retention"
         if lost:
-            longest = max(lost, default=timedelta()).total_seconds()
+            longest = max(lost).total_seconds()
             self.failures.failing(what, "lost", feeds=len(lost), longest_seconds=longest)
         else:
             self.failures.well(what)

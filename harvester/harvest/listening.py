@@ -119,9 +119,9 @@ async def _written(tick: Tick, feeds: Sequence[DueFeed], heard: _Heard) -> list[
         said, nobodys = said + nobodys, []  # what has no device is rejected, under any feed
         covers = Covers(heard.window.until, looked=True) if heard.window else None
         if said or covers:
-            window = heard.window or Window(tick.now, tick.now + timedelta(microseconds=1))
             normal = _in_order(said, tick.now)
-            await tick.outlet.write(Batch(due.feed_id, window, False, normal, tick.now, covers))
+            batch = Batch(due.feed_id, heard.window, False, normal, tick.now, covers)
+            await tick.outlet.write(batch)
         if covers:
             tick.covered()
     since = heard.window.since if heard.window else None

@@ -1,4 +1,4 @@
-"""The installed daemon killed at every named point of a token call, and started again plainly.
+"""The daemon killed at every named point of a token call, and started again plainly.
 
 Each point once; on all platforms and settings by `make proof`. docs/reliability.md has what came.
 """

@@ -33,9 +33,9 @@ async def hanging(postgres: Postgres, database: Database) -> AsyncIterator[None]
 async def test_while_the_database_hangs_polls_go_on_and_nothing_is_lost(
     database: Database, tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harvester.harvest.beside.PATIENCE", 0.05)
     async with hive(database, tmp_path, Switches(), things=2) as it:
-        await it.beats(2)
+        assert all(await it.beats(2))
+        monkeypatch.setattr("harvester.harvest.beside.PATIENCE", 0.05)
         asked = it.fake.requests["GET /api/rest/device/{device}/notification"]
         async with hanging(postgres, database):
             assert not any(await it.beats(8))
