@@ -231,8 +231,13 @@ class Line:
         self._flows.clear()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
-        self._writers += [writer, there[1]]
+        self._writers.append(there[1])
+        if writer.transport.is_closing() or not self._server.is_serving():
+            writer.transport.abort()  # cut before this one was through: nothing may pass it
+            there[1].transport.abort()
+            return
         await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
