@@ -147,19 +147,28 @@ class Truncated(PlatformError):
 
 
 class Forbidden(PlatformError):
-    """This account may not see this (403), or there is no such thing for it (404): `status`."""
+    """This account may not see this, or there is no such thing for it (404).
+
+    `status` is 403 or 404, or 401 where the platform says so of what is not permitted; `body` is
+    the decoded answer, None where it is no JSON.
+    """
 
     reason = "forbidden"
 
-    def __init__(self, message: str, status: int = 403) -> None:
+    def __init__(self, message: str, status: int = 403, body: object = None) -> None:
         super().__init__(message)
         self.status = status
+        self.body = body
 
 
 class Unauthorized(PlatformError):
-    """The access token was refused (401)."""
+    """The access token was refused (401). `body` is the decoded answer, if it is JSON."""
 
     reason = "unauthorized"
+
+    def __init__(self, message: str, body: object = None) -> None:
+        super().__init__(message)
+        self.body = body
 
 
 class RequestRefused(PlatformError):

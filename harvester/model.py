@@ -5,7 +5,7 @@ All instants are aware UTC datetimes. Microseconds are the finest unit, as in Po
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -173,11 +173,17 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The smallest thing a window can be asked of; `key` is the adapter's own name for it."""
+    """The smallest thing a window can be asked of; `key` is the adapter's own name for it.
+
+    `from_now`: wanted from when it is found, and not over the tenant's history. A feed with `every`
+    goes over what others tell too: it is wanted so much at a time, and not looked at again.
+    """
 
     stream: Stream
     key: str
     devices: tuple[str, ...] = ()
+    from_now: bool = False
+    every: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Harvest:
             if tick.is_over:
                 return False
         self._begin_after = 0
+        kit.tell_behind()
         done = await follow(kit, lease, tick) and done
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)
@@ -86,7 +87,7 @@ class Harvest:
     async def _pages(self, lease: Lease, tick: Tick) -> AsyncIterator[list[DueFeed]]:
         """All feeds once, beginning where the last tick ran out of time."""
         begin, of = self._begin_after, (lease.tenant_id, tick.work.stream)
-        now = tick.axis.passed(tick.now)
+        now = tick.axis.passed(tick.now) - tick.work.platform.under_way
         for first, last in ((begin, feeds.LAST), (0, begin)):
             after = first
             while page := await feeds.due(self._kit.pool, *of, now, after, last):

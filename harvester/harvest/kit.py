@@ -84,6 +84,18 @@ class Kit:
         else:
             self.failures.well(what)
 
+    def tell_behind(self) -> None:
+        """Of a platform that answers from an index, how far that is behind."""
+        platform, what = self.work.platform, f"{self.work.tenant} index"
+        if (behind := platform.behind) is None:
+            return
+        metrics.INDEX_LAG.labels(self.work.tenant).set(behind.total_seconds())
+        if behind > platform.under_way:
+            seconds = round(behind.total_seconds())
+            self.failures.failing(what, "behind", seconds=seconds)
+        else:
+            self.failures.well(what)
+
     def _tell_skew(self, axis: Axis) -> None:
         what = f"{self.work.tenant} clock of the platform"
         metrics.CLOCK_SKEW.labels(self.work.tenant).set(axis.least.total_seconds())

@@ -140,9 +140,10 @@ class Pulling:
         return False
 
     async def _through(self, seat: Seat) -> bool:
-        due, rules = self._due, self._tick.work.rules
-        now = self._now()
-        plan = windows.plan(due.missing, due.provisional, due.looked_at, now, rules)
+        due, rules, now = self._due, self._rules, self._now()
+        # Ages are told by the axis, so that no drift of a clock leaves a span out.
+        looked_at = due.looked_at and self._tick.axis.passed(due.looked_at)
+        plan = windows.plan(due.missing, due.provisional, looked_at, now, rules)
         before = windows.settled_before(now, rules)
         looked = True
         for window in plan.looks:
@@ -154,8 +155,14 @@ class Pulling:
             done = await self._try_window(seat, ask) and done
         return done
 
+    @property
+    def _rules(self) -> windows.Rules:
+        rules = self._tick.work.rules
+        return replace(rules, looks=()) if self._due.feed.every else rules
+
     def _now(self) -> datetime:
-        """Until when a pull that begins now can tell of all, by the axis."""
+        """The instant of the plan by the axis; until when a pull that begins now can tell of all,
+        where a platform tells all that it has."""
         tick, work = self._tick, self._tick.work
         if not work.rules.whole:
             return tick.axis.passed(tick.now)
@@ -209,7 +216,7 @@ class Pulling:
                     await self._write(ask, said, None)
                     said = []
         except PlatformError:
-            if self._tick.work.rules.whole:
+            if said and not ask.fresh:
                 # What was told before is true, and by the next time it may be forgotten.
                 await self._write(ask, said, None)
             raise

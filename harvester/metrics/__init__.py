@@ -120,6 +120,12 @@ CLOCK_SKEW = Gauge(
     "How far the platform's clock is ahead of ours, where it tells its time.",
     ["tenant"],
 )
+INDEX_LAG = Gauge(
+    "harvester_index_lag_seconds",
+    "How old the oldest entry is that the platform has and its index does not answer for, as last "
+    "measured, where a platform answers from an index.",
+    ["tenant"],
+)
 FEEDS = Gauge(
     "harvester_feeds",
     "Feeds: pulled well, failing at their last pull, or unseen by every configured account.",
@@ -193,6 +199,7 @@ _OF_TENANTS = (
     BACKLOG,
     BACKLOG_DROPPED,
     CLOCK_SKEW,
+    INDEX_LAG,
     FEEDS,
     DEVICES,
     LEASE_HELD,

@@ -167,6 +167,18 @@ class Access(ABC):
         """How long the platform keeps what it can answer, counted on the axis; None: for good."""
         return None
 
+    def is_about_token(self, body: object) -> bool | None:
+        """Whether a read that was answered 401 with this decoded body had a token that is no good.
+
+        None: the body does not tell.
+        """
+        return True
+
+    def probe(self, credentials: Credentials) -> str | None:
+        """A path that these credentials may read as long as their token is good; None: none is
+        known."""
+        return None
+
     @abstractmethod
     def token_url(self, credentials: Credentials) -> str:
         """Where the token calls of these credentials go; it is asked whether it answers at all."""
@@ -213,13 +225,22 @@ class Platform(Access):
         timedelta(hours=24),
     )
     """Ages at which a span is looked at again."""
-    under_way: ClassVar[timedelta] = timedelta()
-    """How long the platform may take from an instant of the axis until it answers for it. Of a
-    stream that is answered whole, the time since is not covered yet."""
     longest_window: ClassVar[timedelta] = timedelta(days=1)
     """The longest span asked for at once."""
     axis_is_instant: ClassVar[bool] = True
     """Whether a feed is filtered by the readings' own instants."""
+
+    @property
+    def under_way(self) -> timedelta:
+        """How long the platform may take from an instant of the axis until it answers for it: the
+        time since is not asked for yet."""
+        return timedelta()
+
+    @property
+    def behind(self) -> timedelta | None:
+        """How far what it answers windows from is behind what it took in, as last measured; None
+        where that is not known."""
+        return None
 
     async def time(self, api: Api) -> datetime | None:
         """The platform's own time now, where the axis goes by it and its clock may be another.

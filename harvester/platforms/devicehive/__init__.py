@@ -61,7 +61,6 @@ class Adapter(base.Platform):
     whole: ClassVar[frozenset[Stream]] = frozenset({"readings", "task_reports"})
     looks: ClassVar[tuple[timedelta, ...]] = ()
     axis_is_instant: ClassVar[bool] = False
-    under_way: ClassVar[timedelta] = listening.UNDER_WAY
 
     def __init__(self, options: DeviceHiveOptions) -> None:
         self._options = options
@@ -107,6 +106,11 @@ class Adapter(base.Platform):
         Raises RenewalRefused, TransientError, Malformed.
         """
         return await tokens.renewed(exchange, self._options, token, now)
+
+    @property
+    def under_way(self) -> timedelta:
+        """Messages pass the server's queues before they can be asked for."""
+        return listening.UNDER_WAY
 
     async def time(self, api: base.Api) -> datetime:
         """The server's. Which generation it is of is learned with it, for all that is asked then.
