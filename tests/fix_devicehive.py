@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
+from beating import Beating
 from fix_postgres import Database, Postgres
 from fix_simulator import stored_in
 from simulated_devicehive import Play
 
 from harvester import config
-from harvester.demo.comparison import held
-from harvester.errors import HarvesterError
-from harvester.model import Stream
-from harvester.service.house import House, opened
-from harvester.service.tenant import REQUESTS_AT_ONCE, Working, working
+from harvester.service.house import opened
+from harvester.service.tenant import working
 from harvester.simulator.clock import HandClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.devicehive import FakeDevicehive, serve
@@ -29,9 +27,6 @@ from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.world import World
 
 BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
-STILL = 0.1
-"""Seconds without anything done: whoever waits, waits for the clock."""
-STEP = timedelta(seconds=5)
 
 _LOST = """
 select feed, sum(upper(span) - lower(span)) as lost
@@ -40,17 +35,12 @@ where stream = 'readings' group by feed
 """
 _THROWN_OUT = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1"
 
-Key = tuple[str, str, datetime]
-
 
 @dataclass(slots=True)
-class Hive:
-    """One tenant of a world, and the daemon's own parts at work for it, tick by tick."""
+class Hive(Beating):
+    """A tenant of a DeviceHive."""
 
-    clock: HandClock
     fake: FakeDevicehive
-    tenant: Working
-    house: House
 
     @property
     def every(self) -> timedelta:
@@ -62,44 +52,13 @@ class Hive:
         self.clock.set(BEGIN + (passed + 1) * self.every)
         return await self.tick()
 
-    async def tick(self) -> bool:
-        """Both streams, side by side as their jobs are; whether all was done. Where all that is
-        left waits for the clock, the clock moves on."""
-        ticks = [asyncio.create_task(self._ticked(each)) for each in self.tenant.streams]
-        seen = None
-        while (await asyncio.wait(ticks, timeout=STILL))[1]:
-            signs = (self.fake.requests.total(), self.tenant.signs())
-            if signs == seen and self._waits():
-                self.clock.advance(STEP)
-            seen = signs
-        return all(each.result() for each in ticks)
-
-    def _waits(self) -> bool:
-        """Whether nothing is under way at the database, nor at a platform that would answer."""
-        pool, slots = self.house.pool, self.tenant._client._slots
-        is_asked = slots._value < REQUESTS_AT_ONCE
-        return pool.get_size() == pool.get_idle_size() and (
-            not is_asked or bool(self.fake.faults.planned)
-        )
-
-    async def _ticked(self, stream: Stream) -> bool:
-        with suppress(HarvesterError):
-            return await self.tenant.tick(stream)
-        return False
-
     async def beats(self, count: int) -> list[bool]:
         return [await self.beat() for _ in range(count)]
-
-    async def held(self) -> dict[Key, float | str]:
-        return {key[1:]: value for key, value in (await held(self.house.pool, BEGIN)).items()}
 
     async def lost(self) -> dict[str, timedelta]:
         """Of each feed of readings that lost something."""
         rows = await self.house.pool.fetch(_LOST)
         return {row["feed"]: row["lost"] for row in rows}
-
-    def truth(self) -> Mapping[Key, float | str]:
-        return self.fake.truth("acme")
 
 
 @asynccontextmanager

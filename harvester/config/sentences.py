@@ -30,5 +30,6 @@ def sentence(tree: Tree, found: ErrorDetails) -> str | None:
     if isinstance(at(tree, location), SecretStr):
         return "takes a plain value, not a reference to a secret"
     if isinstance(at(tree, location), dict) and kind == "tuple_type":
-        return f"takes a list of tables: write [[{location[-1]}]] instead of [{location[-1]}]"
+        name = ".".join(part for part in location if isinstance(part, str))
+        return f"takes a list of tables: write [[{name}]] instead of [{name}]"
     return _WANTED.get(kind) or found["msg"][0].lower() + found["msg"][1:]

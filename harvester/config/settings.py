@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import (
@@ -253,6 +253,16 @@ def keys_of(tree: Tree, location: Location) -> list[str]:
     path = tuple(part for part in location if isinstance(part, str))
     model = _TABLES.get(path)
     platform = at(tree, (*location[:2], "platform"))
-    if path == ("tenant", "options") and isinstance(platform, str):
-        model = adapter(platform).Options
+    if path[:2] == ("tenant", "options") and isinstance(platform, str):
+        model = _below(adapter(platform).Options, path[2:])
     return [each.alias or name for name, each in model.model_fields.items()] if model else []
+
+
+def _below(model: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel] | None:
+    """The table that a list of tables in this one holds, and so on."""
+    for key in path:
+        held = get_args(model.model_fields[key].annotation)
+        if not (held and isinstance(held[0], type) and issubclass(held[0], BaseModel)):
+            return None
+        model = held[0]
+    return model

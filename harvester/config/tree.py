@@ -13,6 +13,8 @@ Location = tuple[int | str, ...]
 Problem = tuple[Location, str]
 """Where something is wrong, and what."""
 
+_NAMES = ("name", "user", "path")
+"""By the first of these that it has, a table of a list is told from the others."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -28,7 +30,7 @@ def at(tree: Tree, location: Location) -> object:
 
 
 def dotted(tree: Tree, location: Location) -> str:
-    """A location as TOML writes it, with the name of a tenant or user where its number stood."""
+    """A location as TOML writes it, with the name, user or path of a table where its number was."""
     return ".".join(_word(tree, location[:depth]) for depth in range(1, len(location) + 1))
 
 
@@ -36,10 +38,11 @@ def _word(tree: Tree, location: Location) -> str:
     word = location[-1]
     if isinstance(word, int):
         table = at(tree, location)
-        name = table.get("name", table.get("user")) if isinstance(table, dict) else None
-        if not isinstance(name, str):
+        told = [table.get(key) for key in _NAMES] if isinstance(table, dict) else []
+        names = [name for name in told if isinstance(name, str)]
+        if not names:
             return f"#{word + 1}"
-        word = name
+        word = names[0]
     return word if _BARE.fullmatch(word) else json.dumps(word, ensure_ascii=False)
 
 

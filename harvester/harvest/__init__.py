@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from harvester.errors import PlatformError
+from harvester.harvest.axis import Axis
 from harvester.harvest.discovering import Discovering
 from harvester.harvest.following import follow
 from harvester.harvest.kit import Kit
@@ -41,6 +43,7 @@ class Harvest:
         self._kit = kit
         self._begin_after = 0
         """The last feed that was begun when the last tick ran out of time."""
+        self._axis = Axis()
 
     @property
     def commits(self) -> int:
@@ -59,7 +62,7 @@ class Harvest:
         Raises Fenced and StoreUnavailable: nothing more can be done for this tenant now.
         """
         kit = self._kit
-        tick = kit.tick(kit.straight(lease), now, longest, await kit.axis())
+        tick = kit.tick(kit.straight(lease), now, longest, await self._measured())
         done = await self._discovered(lease, tick)
         await kit.lose(lease, tick.axis)
         # From here on: a discovery that takes long must not leave the feeds without time.
@@ -77,6 +80,17 @@ class Harvest:
         if done:
             await feeds.succeeded(kit.pool, lease, kit.work.stream, now)
         return done
+
+    async def _measured(self) -> Axis:
+        """As it is now or, where the platform does not tell, as it was: the feeds tell why."""
+        what = f"{self._kit.work.tenant} time of the platform"
+        try:
+            self._axis = await self._kit.axis()
+        except PlatformError as error:
+            self._kit.failures.failing(what, error.reason, error=str(error))
+        else:
+            self._kit.failures.well(what)
+        return self._axis
 
     async def _discovered(self, lease: Lease, tick: Tick) -> bool:
         discovering, since = self._kit.discovering, tick.work.wanted_since(tick.now)

@@ -74,10 +74,19 @@ def _history(world: World) -> str:
 
 
 def _option(tenant: Tenant, key: str, value: object) -> str:
-    """A line of TOML, which writes these values as JSON does; a secret stands in a file."""
+    """A line of TOML; a secret stands in a file."""
     if isinstance(value, Secret):
         return f'{key} = {{ file = "{tenant.name}.{key}" }}'
-    return f"{key} = {json.dumps(value)}"
+    return f"{key} = {_toml(value)}"
+
+
+def _toml(value: object) -> str:
+    """TOML writes all but its tables as JSON does."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
+    return json.dumps(value)
 
 
 def _secrets(tenant: Tenant, options: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fix_devicehive import Hive, Key, hive, no_database, person
+from beating import Key
+from fix_devicehive import Hive, hive, no_database, person
 from fix_postgres import Database, Postgres
 
 from harvester.simulator.devicehive_quirks import Switches

@@ -1,0 +1,72 @@
+"""A simulated Usergrid on a hand-moved clock, and a daemon's insides that keep up with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from beating import Beating
+from fix_postgres import Database
+from fix_simulator import stored_in
+
+from harvester import config
+from harvester.service.house import opened
+from harvester.service.tenant import working
+from harvester.simulator.clock import HandClock
+from harvester.simulator.configured import Served, configure
+from harvester.simulator.usergrid import FakeUsergrid, serve
+from harvester.simulator.usergrid_quirks import AS_DOCUMENTED, Switches
+from harvester.simulator.world import World
+
+BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Plant(Beating):
+    """A tenant of a Usergrid."""
+
+    fake: FakeUsergrid
+
+    async def beat(self, after: timedelta) -> bool:
+        """A tick, when so much time has passed."""
+        self.clock.advance(after)
+        return await self.tick()
+
+
+@asynccontextmanager
+async def plant(
+    database: Database,
+    folder: Path,
+    switches: Switches = AS_DOCUMENTED,
+    *,
+    history: timedelta = HOUR,
+    things: int = 4,
+    **options: str,
+) -> AsyncIterator[Plant]:
+    """A daemon's insides before a fake, told by a configuration file as an operator writes it."""
+    clock = HandClock(BEGIN)
+    world = World("plant", clock, BEGIN - history, tenants=("acme",), things=things)
+    async with serve(world, switches=switches) as fake:
+        settings = await asyncio.to_thread(configured, fake, database, folder, options)
+        async with (
+            opened(settings, clock, "test") as house,
+            working(house, settings.tenants[0]) as tenant,
+        ):
+            yield Plant(clock, fake, tenant, house)
+
+
+def configured(
+    fake: FakeUsergrid, database: Database, folder: Path, options: Mapping[str, str]
+) -> config.Settings:
+    """As read from the file `config.toml` in the folder, which is made. Blocks on files."""
+    served = [Served("usergrid", fake.world, fake.url)]
+    path = configure(served, folder, interval="10m", head=stored_in(database, folder))
+    lines = "".join(f'{key} = "{value}"\n' for key, value in options.items())
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
+    return config.load(path)
