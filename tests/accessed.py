@@ -11,7 +11,7 @@ from harvester import auth, metrics
 from harvester.auth import AccountApi
 from harvester.errors import Unauthorized
 from harvester.model import Credentials, Token
-from harvester.platforms.base import Access, Api, Params, Platform
+from harvester.platforms.base import Access, Api, Params
 
 OWN = Credentials(None)
 STOPPED = ("quarantined", "needs_login")
@@ -28,7 +28,7 @@ PROTECTED: Mapping[str, Protected] = {
     "coiote": Protected("/api/coiotedm/v3/devices", "/api/coiotedm/v3/devices"),
     "usergrid": Protected("/acme/plant7/users/me", "/acme/plant7"),
 }
-"""Of the platforms that nothing is read from yet; of the others discovery is such a read."""
+"""Where nothing is read from yet, or not without permissions; else discovery is such a read."""
 
 OTHER_OPTIONS: Mapping[str, Mapping[str, object]] = {
     "coiote": {
@@ -49,10 +49,9 @@ def adapters(stage: Stage) -> list[Access]:
 
 async def read(stage: Stage, api: Api, credentials: Credentials) -> object:
     """One protected read. Raises what `api` raises."""
-    if isinstance(stage.adapter, Platform):
-        return await anext(aiter(stage.adapter.discover(api, credentials)))
-    paths = PROTECTED[stage.platform]
-    return await api.get(paths.client if credentials.user is None else paths.user)
+    if paths := PROTECTED.get(stage.platform):
+        return await api.get(paths.client if credentials.user is None else paths.user)
+    return await anext(aiter(stage.reads.discover(api, credentials)))
 
 
 async def serves(stage: Stage, token: Token, credentials: Credentials | None = None) -> bool:

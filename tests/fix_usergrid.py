@@ -46,11 +46,12 @@ async def plant(
     *,
     history: timedelta = HOUR,
     things: int = 4,
+    pace: int = 1,
     **options: str,
 ) -> AsyncIterator[Plant]:
     """A daemon's insides before a fake, told by a configuration file as an operator writes it."""
     clock = HandClock(BEGIN)
-    world = World("plant", clock, BEGIN - history, tenants=("acme",), things=things)
+    world = World("plant", clock, BEGIN - history, tenants=("acme",), things=things, pace=pace)
     async with serve(world, switches=switches) as fake:
         settings = await asyncio.to_thread(configured, fake, database, folder, options)
         async with (

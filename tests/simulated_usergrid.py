@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from harvester.simulator.clock import HandClock
 from harvester.simulator.tenants import Client, Tenant, User
 from harvester.simulator.usergrid import FakeUsergrid, serve
+from harvester.simulator.usergrid_entities import Entity
 from harvester.simulator.usergrid_quirks import AS_DOCUMENTED, Switches
 from harvester.simulator.world import World
 
@@ -60,6 +61,35 @@ class Play:
         asked = {"grant_type": "client_credentials", "client_id": client.id}
         return await self.send("POST", path, json=asked | {"client_secret": client.secret} | more)
 
+    async def read(self, path: str, bearer: str, **params: object) -> Any:
+        """The body of what is below the application, which must be a good one."""
+        asked = {name: str(value) for name, value in params.items()}
+        status, body = await self.send("GET", f"/acme/plant7/{path}", bearer, params=asked)
+        assert status == 200, body
+        return body
+
+    async def numbers(self, path: str, bearer: str, **params: object) -> list[Any]:
+        """The property `n` of all rows, page by page."""
+        page = await self.read(path, bearer, **params)
+        told = [row.get("n") for row in page["entities"]]
+        while cursor := page.get("cursor"):
+            page = await self.read(path, bearer, cursor=cursor, **params)
+            told += [row.get("n") for row in page["entities"]]
+        return told
+
+    def put(self, *properties: object, apart: int = 1, **more: Any) -> list[Entity]:
+        """Write readings, so many ms apart; the last one so long ago. A number is a property."""
+        store, now = self.fake.store("acme"), self.fake.tokens.now_ms()
+        told = [each if isinstance(each, dict) else {"n": each} for each in properties]
+        begin = now - apart * len(told)
+        return [
+            store.put("readings", each, begin + apart * number, **more)
+            for number, each in enumerate(told)
+        ]
+
+    def later(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
     async def why_not(self, bearer: str, path: str = ME) -> str:
         """The code of a 401, or nothing."""
         status, body = await self.send("GET", path, bearer)
@@ -68,8 +98,8 @@ class Play:
 
 
 @asynccontextmanager
-async def playing(switches: Switches = AS_DOCUMENTED) -> AsyncIterator[Play]:
+async def playing(switches: Switches = AS_DOCUMENTED, **world: Any) -> AsyncIterator[Play]:
     clock = HandClock(NOW)
-    world = World(7, clock, NOW - timedelta(days=2))
-    async with serve(world, switches=switches) as fake, ClientSession() as http:
+    made = World(7, clock, NOW - timedelta(days=2), **world)
+    async with serve(made, switches=switches) as fake, ClientSession() as http:
         yield Play(fake, clock, http)

@@ -23,7 +23,7 @@ from harvester.auth.telling import Telling
 from harvester.clock import Clock
 from harvester.errors import ClientRefused, PlatformError, StoreUnavailable, TokenError
 from harvester.logs import Failures
-from harvester.model import Token
+from harvester.model import Credentials, Token
 from harvester.platforms.base import SHARE, Access
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ class Keeper:
         # Where the platform forgets, a pause longer than one between two polls would cost data.
         kept = adapter.retention
         self._longest_backoff = min(LONGEST_BACKOFF, kept / SHARE) if kept else LONGEST_BACKOFF
+
+    @property
+    def adapter(self) -> Access:
+        """Whose tokens they are."""
+        return self._renewals.adapter
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._renewals.account.credentials
 
     @property
     def held(self) -> Held | None:

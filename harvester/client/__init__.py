@@ -50,6 +50,7 @@ LONGEST_QUIET = timedelta(hours=1)  # a platform that asks for more is asked aga
 
 _PIECE = 2**16
 _NOBODY_BEHIND = (502, 503, 504)
+_NOT_FOR_IT = (401, 403, 404)  # it is this account that does not get it
 
 Given = TypeVar("Given")
 Params = Mapping[str, str | int]
@@ -102,7 +103,7 @@ class Client:
         this tenant until its end. Raises Unreachable, Throttled, ServerFailed, Malformed, TooLarge,
         Unauthorized (401), Forbidden (403, 404), RequestRefused (other 4xx and redirects; with
         status 0 what is never sent: a token to another host, plain http to another machine), and
-        what `bearer` raises.
+        what `bearer` raises. A refusal has its decoded body; None where no JSON could be had.
         """
         url = self._url(url_or_path, params)
         if (url.scheme, url.host, url.port) != self._origin:
@@ -205,6 +206,8 @@ class Client:
                 request.method, request.url, allow_redirects=False, **request.options
             ) as response:
                 self._refuse(request, response)
+                if request.is_read and response.status in _NOT_FOR_IT:
+                    raise _refusal(request, response, await self._said(request, response))
                 return _json(request, response, await self._body(request, response))
         except (aiohttp.ClientError, OSError) as error:
             what = f"{request}: {why(error)}"
@@ -225,10 +228,14 @@ class Client:
             raise AnswerLost(f"{message}, from a proxy that waited for the answer in vain")
         if response.status >= 500:
             raise ServerFailed(message)
-        if request.is_read and response.status == 401:
-            raise Unauthorized(message)
-        if request.is_read and response.status in (403, 404):
-            raise Forbidden(message, response.status)
+
+    async def _said(self, request: Request, response: aiohttp.ClientResponse) -> object:
+        """The decoded body of a refusal, whose status counts also where there is none."""
+        try:
+            told = decoded(await self._body(request, response))
+        except (TooLarge, aiohttp.ClientError, OSError):
+            return None
+        return None if told is NO_JSON else told
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytearray:
         body = bytearray()
@@ -252,6 +259,13 @@ def _checked(url: URL) -> URL:
     if not private(url):
         raise RequestRefused(f"{url.host}: without TLS only this machine is spoken to", 0)
     return url
+
+
+def _refusal(request: Request, response: aiohttp.ClientResponse, body: object) -> PlatformError:
+    message = f"{request}: {response.status}"
+    if response.status == 401:
+        return Unauthorized(message, body)
+    return Forbidden(message, response.status, body)
 
 
 def _json(request: Request, response: aiohttp.ClientResponse, body: bytearray) -> object:

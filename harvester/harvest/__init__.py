@@ -67,7 +67,9 @@ class Harvest:
         await kit.lose(lease, tick.axis)
         # From here on: a discovery that takes long must not leave the feeds without time.
         tick = replace(tick, deadline=kit.clock.now() + longest)
-        async for page in self._pages(lease, tick):
+        until = tick.axis.passed(now) - kit.work.platform.under_way
+        await feeds.want(kit.pool, lease, kit.work.stream, until)
+        async for page in self._pages(lease, until):
             pullings = [Pulling(tick, due) for due in page]
             done = await work_off(pullings, partial(self._pull, tick), AT_ONCE) and done
             if tick.is_over:
@@ -98,13 +100,12 @@ class Harvest:
             await discovering.save(lease, await discovering.ask(tick.now), since)
         return discovering.is_well
 
-    async def _pages(self, lease: Lease, tick: Tick) -> AsyncIterator[list[DueFeed]]:
+    async def _pages(self, lease: Lease, until: datetime) -> AsyncIterator[list[DueFeed]]:
         """All feeds once, beginning where the last tick ran out of time."""
-        begin, of = self._begin_after, (lease.tenant_id, tick.work.stream)
-        now = tick.axis.passed(tick.now) - tick.work.platform.under_way
+        begin, of = self._begin_after, (lease.tenant_id, self._kit.work.stream)
         for first, last in ((begin, feeds.LAST), (0, begin)):
             after = first
-            while page := await feeds.due(self._kit.pool, *of, now, after, last):
+            while page := await feeds.due(self._kit.pool, *of, until, after, last):
                 yield page
                 after = page[-1].feed_id
 

@@ -1,24 +1,31 @@
-"""A fake Apache Usergrid: its token endpoints and what tells whether a token is good.
+"""A fake Apache Usergrid: its token endpoints, and entities by two paths that do not agree.
 
 Each tenant of a world is an organization with one application. Routes, codes and words are those
-of the server's open source, of which 2.1.0 and 2.2 differ where a switch says so. The routes of
-readings are not there yet.
+of the server's open source, of which 2.1.0 and 2.2 differ where a switch says so.
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 from aiohttp import web
 
 from harvester.simulator import usergrid_asked as asked, usergrid_shapes as shapes
-from harvester.simulator.fakes import Secret
+from harvester.simulator.fakes import Secret, TaskTruth
 from harvester.simulator.faults import Answer, Faults, Refusal
 from harvester.simulator.serving import dating, listening
 from harvester.simulator.tenants import Tenant, User
 from harvester.simulator.usergrid_auth import Principal, Tokens
+from harvester.simulator.usergrid_commands import OPTIONS as COMMANDS
+from harvester.simulator.usergrid_data import Data
+from harvester.simulator.usergrid_entities import Entity
+from harvester.simulator.usergrid_jobs import Organizations
+from harvester.simulator.usergrid_layouts import LAYOUTS, Key
 from harvester.simulator.usergrid_logins import Logins, application_client
 from harvester.simulator.usergrid_quirks import AS_DOCUMENTED, QUIRKS, Switches
 from harvester.simulator.usergrid_shapes import ApiRefusal, GrantRefusal
+from harvester.simulator.usergrid_store import Store
 from harvester.simulator.world import World, millis
 
 __all__ = ["QUIRKS", "FakeUsergrid", "options", "serve"]
@@ -27,8 +34,9 @@ __all__ = ["QUIRKS", "FakeUsergrid", "options", "serve"]
 class FakeUsergrid:
     """The fake and its records.
 
-    `token_calls` counts by grant type when a call arrives, whatever becomes of it. `violations` are
-    sentences about what a good client never does.
+    `requests` counts by method and `token_calls` by grant type when a call arrives, whatever
+    becomes of it. `violations` are sentences about what a good client never does. `between_pages`
+    is called with the entities on each page that is made, before it goes out.
     """
 
     def __init__(self, world: World, switches: Switches) -> None:
@@ -38,8 +46,55 @@ class FakeUsergrid:
         self.tokens = Tokens(world, switches)
         self.logins = Logins(world, switches, self.tokens)
         self.violations = self.logins.violations
+        self.requests: Counter[str] = Counter()
         self.token_calls: Counter[str] = Counter()
         self.url = ""
+        self.between_pages: Callable[[Sequence[Entity]], None] | None = None
+        self.data = Data(world, switches, self.tokens.now_ms, self.violations)
+        self.organizations = Organizations(world, switches, self.tokens.now_ms)
+
+    def truth(self, tenant: str) -> dict[Key, float | str]:
+        """What is there now, and what somebody was told while it was."""
+        return self.data.truth(tenant)
+
+    def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
+        """All notifications, receipts, commands and imports, by the names of their lists."""
+        return self.data.task_truth(tenant) | self.organizations.truth(tenant)
+
+    def store(self, tenant: str) -> Store:
+        """The entities of a tenant as they stand now, to be put, updated and deleted."""
+        return self.data.bring(tenant)
+
+    @property
+    def index_lag(self) -> tuple[timedelta, timedelta]:
+        """The shortest and the longest that the index takes to know what is written."""
+        return self.data.indexing.lag
+
+    @index_lag.setter
+    def index_lag(self, lag: tuple[timedelta, timedelta]) -> None:
+        self.data.indexing.lag = lag
+
+    @property
+    def index_loses(self) -> float:
+        """The share of what is written that the index never knows."""
+        return self.data.indexing.loses
+
+    @index_loses.setter
+    def index_loses(self, share: float) -> None:
+        self.data.indexing.loses = share
+
+    @property
+    def index_down(self) -> bool:
+        """Whether every query fails, while the graph is there."""
+        return self.data.indexing.is_down
+
+    @index_down.setter
+    def index_down(self, is_down: bool) -> None:
+        self.data.indexing.is_down = is_down
+
+    def reindex(self, tenant: str) -> None:
+        """Let the index know of what it lost."""
+        self.data.reindex(tenant)
 
     def disable(self, user: str) -> None:
         """No login; tokens of the application go on, those of the management end."""
@@ -89,8 +144,11 @@ class FakeUsergrid:
 
     @web.middleware
     async def _befall(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        self.requests[request.method] += 1
         if asked.path(request)[-1:] != ["token"]:
-            return await self.faults.answer(request, handler)
+            answer = await self.faults.answer(request, handler)
+            self.data.delivered(answer)
+            return answer
         params = asked.with_basic(request, await asked.params(request))
         self._note(request, params)
         # Around the faults, so that a login that is held back is still seen as under way.
@@ -106,7 +164,7 @@ class FakeUsergrid:
 
     async def _answer(self, request: web.Request) -> web.Response:
         """The filters before any route look at whatever credentials there are."""
-        principal = self._principal(request)
+        principal = self.logins.principal(request)
         match request.method, asked.path(request):
             case "GET" | "POST", ["management", "token"]:
                 return await self._management_token(request, principal)
@@ -117,27 +175,24 @@ class FakeUsergrid:
                 return self._revoked(request, self._owned(principal, place, who), which)
             case "GET", ["management", "me"]:
                 return self._admin(principal)
+            case _, ["management", "orgs" | "organizations", organization, *parts]:
+                return await self.organizations.answer(request, principal, organization, parts)
             case "GET", [organization, application, "users", "me"]:
                 return self._me(principal, self._tenant(organization, application))
             case "GET", [organization, application]:
                 return self._application(principal, self._tenant(organization, application))
+            case _, [organization, application, *parts] if parts != ["token"]:
+                tenant = self._tenant(organization, application)
+                return await self._of_data(request, principal, tenant, parts)
         raise ApiRefusal(404, "service_resource_not_found", "Service resource not found")
 
-    def _principal(self, request: web.Request) -> Principal | None:
-        if text := asked.bearer(request):
-            return self.tokens.bearer(text)
-        try:
-            if client := asked.basic(request):
-                return self.logins.client(client)
-        except GrantRefusal:
-            told = "Unable to authenticate due to invalid client credentials"
-            raise ApiRefusal(401, "auth_invalid_credentials", told) from None
-        try:
-            if client := asked.client_in_query(request):
-                return self.logins.client(client)
-        except GrantRefusal:
-            raise ApiRefusal(401, "invalid_client", "Unable to authenticate (OAuth)") from None
-        return None
+    async def _of_data(
+        self, request: web.Request, principal: Principal | None, tenant: Tenant, parts: list[str]
+    ) -> web.Response:
+        self._check_may_see(principal, tenant)
+        if request.method == "GET":
+            return self.data.answer(request, tenant, parts, self.between_pages)
+        return await self.data.write(request, tenant, parts)
 
     async def _token(self, request: web.Request, tenant: Tenant | None) -> web.Response:
         params = asked.with_basic(request, await asked.params(request))
@@ -199,11 +254,14 @@ class FakeUsergrid:
             raise ApiRefusal(401, "unauthorized", "No admin identity for access credentials")
         return web.json_response({"user": shapes.admin(principal.tenant, principal.user)})
 
-    def _application(self, principal: Principal | None, tenant: Tenant) -> web.Response:
+    def _check_may_see(self, principal: Principal | None, tenant: Tenant) -> None:
         if principal is None or principal.tenant is not tenant:
             raise shapes.forbidden()
         if principal.level == "user" and self.switches.guarded:
             raise shapes.forbidden()
+
+    def _application(self, principal: Principal | None, tenant: Tenant) -> web.Response:
+        self._check_may_see(principal, tenant)
         return self._enveloped(
             action="get", entities=[shapes.application(tenant, millis(self.world.since))]
         )
@@ -221,6 +279,9 @@ def options(tenant: Tenant, url: str) -> dict[str, object]:
         "application": shapes.APPLICATION,
         "client_id": client.id,
         "client_secret": Secret(client.secret),
+        "readings": [layout.options() for layout in LAYOUTS],
+        "tasks": [COMMANDS],
+        "notifications": True,
     }
 
 

@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from binascii import Error
 from urllib.parse import unquote
+from uuid import UUID
 
 from aiohttp import web
 
@@ -57,6 +58,15 @@ async def params(request: web.Request) -> dict[str, str]:
     return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
 
 
+async def body(request: web.Request) -> object:
+    """What shall be written, None where nothing is said; its type is no matter."""
+    text = await request.text()
+    told = _parsed(text) if text else None
+    if told is None or isinstance(told, dict | list):
+        return told
+    raise ApiRefusal(400, "json_parse", "Cannot deserialize a map out of it")
+
+
 def with_basic(request: web.Request, found: dict[str, str]) -> dict[str, str]:
     """A client in the header goes before that of the parameters."""
     client = basic(request)
@@ -74,11 +84,24 @@ def is_whole(text: str) -> bool:
     return text.isascii() and text.removeprefix("-").isdigit()
 
 
-def _json(text: str) -> dict[str, str]:
+def is_uuid(text: str) -> bool:
+    """Whether it names an entity by its UUID."""
     try:
-        told = json.loads(text) if text else {}
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
     except ValueError:
         raise ApiRefusal(400, "json_parse", "Unexpected end-of-input") from None
+
+
+def _json(text: str) -> dict[str, str]:
+    told = _parsed(text) if text else {}
     if not isinstance(told, dict):
         raise ApiRefusal(400, "json_parse", "Cannot deserialize a map out of it")
     return {key: str(value) for key, value in told.items() if value is not None}

@@ -7,7 +7,9 @@ password was right.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from harvester.simulator import usergrid_shapes as shapes
+from aiohttp import web
+
+from harvester.simulator import usergrid_asked as asked, usergrid_shapes as shapes
 from harvester.simulator.tenants import Client, Tenant, User
 from harvester.simulator.usergrid_asked import is_whole
 from harvester.simulator.usergrid_auth import Principal, Tokens
@@ -66,6 +68,23 @@ class Logins:
             if given == organization_client(tenant):
                 return Principal("organization", tenant)
         raise GrantRefusal()
+
+    def principal(self, request: web.Request) -> Principal | None:
+        """Who asks, by a token or as a client, if anybody. Raises ApiRefusal."""
+        if text := asked.bearer(request):
+            return self._tokens.bearer(text)
+        try:
+            if client := asked.basic(request):
+                return self.client(client)
+        except GrantRefusal:
+            told = "Unable to authenticate due to invalid client credentials"
+            raise ApiRefusal(401, "auth_invalid_credentials", told) from None
+        try:
+            if client := asked.client_in_query(request):
+                return self.client(client)
+        except GrantRefusal:
+            raise ApiRefusal(401, "invalid_client", "Unable to authenticate (OAuth)") from None
+        return None
 
     @contextmanager
     def under_way(self, params: Mapping[str, str]) -> Iterator[None]:

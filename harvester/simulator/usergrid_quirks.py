@@ -12,6 +12,7 @@ from harvester.simulator.faults import Answer, Kind
 from harvester.simulator.usergrid_shapes import ApiRefusal, GrantRefusal
 
 WEEK = 604_800_000
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,19 @@ class Switches:
     external_login: Literal["no", "illegal_argument", "invalid_grant"] = "no"  # of admin users
     guarded: bool = False  # the users' role grants no more than their own entity
     clock_skew: timedelta = timedelta(0)  # how far the platform's clock is ahead of the world's
+    index_lag: tuple[timedelta, timedelta] = (0.2 * SECOND, SECOND)  # shortest, longest; at first
+    unindexed: tuple[str, ...] = ()  # collections of which the index holds nothing
+    ties: Literal["first come", "shaky"] = "first come"  # the order of equals, from query to query
+    refills: bool = True  # a page of the index is filled up for rows that were left out
+    analyzes: bool = False  # no sorting of whole collections
+    echoes_tokens: bool = False  # a token in the URL is told in the answer, as by servers of old
+    batch: timedelta = timedelta(0)  # so long are readings held back, and written ten per ms
+    drifts: bool = False  # a property is a number here and text there
+    gzips: bool = False
+    notification_times: Literal["ms", "s"] = "ms"  # in which people say when, and it is taken
+    statistics: bool = True  # a notification that is finished tells how many it reached
+    receipts_twice: bool = False  # of one notification on one device, where it failed
+    lists_imports: bool = True  # of servers 2.1.0, which by their source cannot
 
 
 AS_DOCUMENTED = Switches()
@@ -41,6 +55,16 @@ QUIRKS: Mapping[str, Switches] = {
     "tokens of old": Switches(old_tokens=True),
     "more members": Switches(application_as="object", talkative=True),
     "guarded": Switches(guarded=True),
+    "older data": Switches(server="2.1.0", refills=False, echoes_tokens=True),
+    "a slow index": Switches(index_lag=(5 * SECOND, 50 * SECOND)),
+    "selective indexing": Switches(unindexed=("meters",)),
+    "shaky order": Switches(ties="shaky"),
+    "sorting watched": Switches(analyzes=True),
+    "in batches": Switches(batch=900 * SECOND),
+    "drifting types": Switches(drifts=True),
+    "gzip": Switches(gzips=True),
+    "times in seconds": Switches(notification_times="s"),
+    "receipts twice": Switches(receipts_twice=True, statistics=False),
 }
 """Installations as they may be met."""
 
@@ -56,11 +80,7 @@ def inner_failure() -> Kind:
 
 def unauthorized(code: str) -> Kind:
     """A 401 with this code, whatever the token is worth."""
-
-    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
-        raise ApiRefusal(401, code, "")
-
-    return kind
+    return refused(401, code)
 
 
 def without_token() -> Kind:
@@ -71,6 +91,43 @@ def without_token() -> Kind:
         if isinstance(answer, web.Response) and answer.status == 200:
             told = json.loads(answer.text or "{}")
             del told["access_token"]
+            answer.text = json.dumps(told)
+        return answer
+
+    return kind
+
+
+def refused(status: int, code: str) -> Kind:
+    """A refusal with this code, as of the index, of a cursor, or of a query."""
+
+    async def kind(_request: web.Request, _honest: Answer) -> web.StreamResponse:
+        raise ApiRefusal(status, code, "")
+
+    return kind
+
+
+def cursor_again() -> Kind:
+    """The honest answer, whose cursor is the one that came: it leads nowhere."""
+
+    async def kind(request: web.Request, honest: Answer) -> web.StreamResponse:
+        answer = await honest(request)
+        if isinstance(answer, web.Response) and "cursor" in request.query:
+            told = json.loads(answer.text or "{}")
+            answer.text = json.dumps(told | {"cursor": request.query["cursor"]})
+        return answer
+
+    return kind
+
+
+def entities_as(form: Literal["absent", "null", "list"]) -> Kind:
+    """The honest answer, in which the entities are not where they should be."""
+
+    async def kind(request: web.Request, honest: Answer) -> web.StreamResponse:
+        answer = await honest(request)
+        if isinstance(answer, web.Response) and answer.status == 200:
+            told = json.loads(answer.text or "{}")
+            entities = told.pop("entities", None)
+            told |= {"absent": {}, "null": {"entities": None}, "list": {"list": entities}}[form]
             answer.text = json.dumps(told)
         return answer
 

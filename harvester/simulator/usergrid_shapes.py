@@ -6,6 +6,7 @@ from typing import Any
 from harvester.simulator.chance import identity
 from harvester.simulator.faults import Refusal
 from harvester.simulator.tenants import Tenant, User
+from harvester.simulator.usergrid_entities import Entity, Version, plural
 
 APPLICATION = "plant7"
 """Each organization of the world has this one."""
@@ -61,6 +62,42 @@ def refusal(refused: Refusal, now_ms: int) -> dict[str, object]:
 
 def envelope(now_ms: int, **members: object) -> dict[str, object]:
     return {**members, "timestamp": now_ms, "duration": 4}
+
+
+def answer(
+    tenant: Tenant, params: Mapping[str, list[str]], parts: list[str], uri: str
+) -> dict[str, object]:
+    """What the envelope says of a request; `parts` are of its path, below the application."""
+    return {
+        "action": "get",
+        "application": application_id(tenant),
+        "params": params,
+        "path": "/" + "/".join(parts),
+        "uri": uri,
+        "organization": tenant.name,
+        "applicationName": APPLICATION,
+    }
+
+
+def entity(entity: Entity, version: Version, name: str, where: str) -> dict[str, object]:
+    """An entity of a collection of that name, or of a connection of an entity at `where`."""
+    own = version.properties
+    metadata: dict[str, object] = {"path": f"{where}/{name}/{entity.uuid}", "size": len(str(own))}
+    if where:
+        back = f"/{plural(entity.type)}/{entity.uuid}/connecting/{name}"
+        metadata["connecting"] = {name: back}
+    return {
+        **own,
+        "uuid": entity.uuid,
+        "type": entity.type,
+        "created": entity.created,
+        "modified": version.modified,
+        "metadata": metadata,
+    }
+
+
+def no_resource() -> ApiRefusal:
+    return ApiRefusal(404, "service_resource_not_found", "Service resource not found")
 
 
 def username(user: User) -> str:

@@ -27,6 +27,11 @@ def time_uuid(ms: int, number: int) -> UUID:
     return UUID(fields=(low, middle, high, 0xB9, 0xD1, 0x0242AC120002))
 
 
+def millis_of(uuid: UUID) -> int:
+    """The instant in a version 1 UUID."""
+    return (uuid.time - _GREGORIAN) // 10_000
+
+
 def minted(uuid: UUID, expires_ms: int) -> str:
     """The token of 63 characters; beyond 64 bits its end wraps around, as it does there."""
     expires = _wrapped(expires_ms)

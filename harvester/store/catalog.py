@@ -6,7 +6,8 @@ writers cannot deadlock, no id is burnt on what exists, and none is known that w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,16 @@ order by wanted.device_id, wanted.channel
 on conflict (device_id, channel) do nothing
 """
 
+# A feed that goes over what others tell serves no device: they do.
+_SERVED = """
+insert into harvester_data.feed_device (feed_id, device_id, listed)
+select found.feed_id, found.device_id, false
+from unnest($1::int[], $2::int[]) as found(feed_id, device_id)
+join harvester_data.feed f on f.feed_id = found.feed_id and f.every is null
+order by found.feed_id, found.device_id
+on conflict do nothing
+"""
+
 
 async def tenant(pool: Pool, name: str, platform: str) -> int:
     """The id of a tenant, made where it is new. Raises ConfigError where its platform changed."""
@@ -125,17 +136,21 @@ SeriesKey = tuple[int, int]
 
 
 class Ids:
-    """The ids of one tenant's devices and series, remembered: some hundred bytes a series."""
+    """The ids of one tenant's devices and series, and which feeds serve which devices, remembered:
+    some hundred bytes a series, and fewer a device of a feed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._devices: dict[str, int] = {}
         self._series: dict[tuple[int, str], int] = {}
+        self._served: defaultdict[int, set[int]] = defaultdict(set)
+        """Device ids by feed: what was once seen to, and is in the database if it belongs there."""
 
     def forget(self) -> None:
         """After the database was away: what answers now may be a server that lags behind."""
         self._devices.clear()
         self._series.clear()
+        self._served.clear()
 
     async def devices(
         self, lease: Lease, identifiers: Iterable[str], now: datetime
@@ -167,6 +182,23 @@ class Ids:
         return {
             named: (key[0], self._series[key]) for named, key in keys.items() if key in self._series
         }
+
+    async def serve(self, lease: Lease, found: Mapping[int, set[int]]) -> None:
+        """Keep that these feeds tell of these devices, whether a discovery had named them or not.
+
+        Raises Fenced, StoreUnavailable.
+        """
+        new = [
+            (feed_id, device_id)
+            for feed_id, device_ids in found.items()
+            for device_id in device_ids - self._served[feed_id]
+        ]
+        if not new:
+            return
+        async with writing(self._pool, lease) as connection:
+            await connection.execute(_SERVED, *map(list, zip(*new, strict=True)))
+        for feed_id, device_id in new:
+            self._served[feed_id].add(device_id)
 
     async def _ensure_series(self, lease: Lease, unknown: list[tuple[int, str]]) -> None:
         if unknown:

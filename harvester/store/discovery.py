@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from harvester.model import Channel, Device, Discovered, Meaning
+from harvester.model import Channel, Device, Discovered, Feed, Meaning
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease, writing
 
 if TYPE_CHECKING:
     from harvester.store.pool import Connection, Pool
+
+BEFORE = timedelta(days=1)
+"""What is wanted from now on is wanted from so long before: it may be under way at the platform,
+whose clock may be another. To ask for it once more costs a window or two."""
 
 _DEVICES_SEEN = """
 update harvester_data.device d
@@ -23,16 +27,34 @@ where d.device_id = seen.device_id
 
 _FEEDS_MADE = """
 with made as (
-    insert into harvester_data.feed (tenant_id, stream, key)
-    select $1, wanted.stream, wanted.key
-    from (select distinct stream, key from unnest($2::text[], $3::text[]) as u(stream, key)) wanted
+    insert into harvester_data.feed (tenant_id, stream, key, every)
+    select $1, wanted.stream, wanted.key, wanted.every
+    from unnest($2::text[], $3::text[], $4::interval[]) as wanted(stream, key, every)
     where not exists (select from harvester_data.feed f
                       where f.tenant_id = $1 and f.stream = wanted.stream and f.key = wanted.key)
     order by wanted.stream, wanted.key
-    returning feed_id
+    returning feed_id, stream, key
 )
 insert into harvester_data.coverage (feed_id, wanted)
-select feed_id, tstzmultirange(tstzrange($4, null)) from made
+select made.feed_id, tstzmultirange(tstzrange(wanted.since, null))
+from made
+join unnest($2::text[], $3::text[], $5::timestamptz[]) as wanted(stream, key, since)
+  on wanted.stream = made.stream and wanted.key = made.key
+"""
+
+# Time to come is wanted again of a feed that was wanted by pieces, as of any other.
+_EVERY_CHANGED = """
+with changed as (
+    update harvester_data.feed f set every = stated.every
+    from unnest($2::text[], $3::text[], $4::interval[]) as stated(stream, key, every)
+    where f.tenant_id = $1 and f.stream = stated.stream and f.key = stated.key
+      and f.every is distinct from stated.every
+    returning f.feed_id, f.every
+)
+update harvester_data.coverage c
+set wanted = c.wanted + tstzmultirange(tstzrange(upper(c.wanted), null))
+from changed
+where c.feed_id = changed.feed_id and changed.every is null and upper(c.wanted) is not null
 """
 
 _FEEDS = """
@@ -42,8 +64,12 @@ select stream, key, feed_id from harvester_data.feed where tenant_id = $1
 
 _FEED_DEVICES_MADE = """
 insert into harvester_data.feed_device (feed_id, device_id)
-select distinct * from unnest($1::int[], $2::int[])
-on conflict do nothing
+select distinct named.feed_id, named.device_id
+from unnest($1::int[], $2::int[]) as named(feed_id, device_id)
+where not exists (select from harvester_data.feed_device f
+                  where f.feed_id = named.feed_id and f.device_id = named.device_id and f.listed)
+order by 1, 2
+on conflict (feed_id, device_id) do update set listed = true
 """
 
 _SIGHT_GAINED = """
@@ -142,6 +168,10 @@ class Discovery:
         found = (finding.found.device for finding in self.findings)
         return {device.identifier: device for device in found if device}
 
+    def wanted_from(self, feed: Feed) -> datetime:
+        """From when on a feed is wanted that is new."""
+        return max(self.wanted_since, self.now - BEFORE) if feed.from_now else self.wanted_since
+
 
 async def save(pool: Pool, lease: Lease, ids: Ids, discovery: Discovery) -> None:
     """Keep a discovery in one transaction; beyond the caps of `catalog` a device is left out."""
@@ -173,10 +203,7 @@ async def _save_feeds(
         for feed in finding.found.feeds
         if finding.found.device is None or finding.found.device.identifier in devices
     ]
-    keys = _columns([(feed.stream, feed.key) for feed, _ in named], 2)
-    await connection.execute(_FEEDS_MADE, lease.tenant_id, *keys, discovery.wanted_since)
-    rows = await connection.fetch(_FEEDS, lease.tenant_id, *keys)
-    ids = {(row["stream"], row["key"]): row["feed_id"] for row in rows}
+    ids = await _feed_ids(connection, lease, (feed for feed, _ in named), discovery)
     served = [
         (ids[feed.stream, feed.key], devices[device])
         for feed, _ in named
@@ -189,6 +216,20 @@ async def _save_feeds(
     if discovery.whole_sight_of is not None:
         own = [feed_id for feed_id, account in seen if account == discovery.whole_sight_of]
         await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
+
+
+async def _feed_ids(
+    connection: Connection, lease: Lease, named: Iterable[Feed], discovery: Discovery
+) -> dict[tuple[str, str], int]:
+    """By stream and key; made where they are new, and as the platform has them now."""
+    feeds = {(feed.stream, feed.key): feed for feed in named}
+    rows = [(*key, feed.every, discovery.wanted_from(feed)) for key, feed in feeds.items()]
+    streams, keys, everies, since = _columns(rows, 4)
+    of = lease.tenant_id, streams, keys
+    await connection.execute(_FEEDS_MADE, *of, everies, since)
+    await connection.execute(_EVERY_CHANGED, *of, everies)
+    found = await connection.fetch(_FEEDS, *of)
+    return {(row["stream"], row["key"]): row["feed_id"] for row in found}
 
 
 _Stated = tuple[object, ...]

@@ -22,16 +22,18 @@ PAGE = 1_000
 _DUE = """
 select f.feed_id,
        f.key,
+       f.every,
        (select array_agg(d.identifier order by d.identifier)
         from harvester_data.feed_device fd
         join harvester_data.device d on d.device_id = fd.device_id
-        where fd.feed_id = f.feed_id) as devices,
+        where fd.feed_id = f.feed_id and fd.listed) as devices,
        (select array_agg(s.account_id order by s.account_id)
         from harvester_data.sight s where s.feed_id = f.feed_id) as accounts,
-       not exists (select from harvester_data.feed_device a
-                   join harvester_data.feed_device b
-                     on b.device_id = a.device_id and b.feed_id <> a.feed_id
-                   where a.feed_id = f.feed_id) as exclusive,
+       f.every is null
+       and not exists (select from harvester_data.feed_device a
+                       join harvester_data.feed_device b
+                         on b.device_id = a.device_id and b.feed_id <> a.feed_id
+                       where a.feed_id = f.feed_id) as exclusive,
        c.wanted * tstzmultirange(tstzrange(null, $3)) - c.pulled - c.lost as missing,
        c.pulled - c.settled as provisional,
        c.looked_at
@@ -40,6 +42,18 @@ join harvester_data.coverage c on c.feed_id = f.feed_id
 where f.tenant_id = $1 and f.stream = $2 and f.feed_id > $4 and f.feed_id <= $5
 order by f.feed_id
 limit $6
+"""
+
+# Beyond `until` a feed is wanted that was another kind before, and each one after the clock was set
+# back: it would be pulled at each tick until then.
+_WANTED = """
+update harvester_data.coverage c
+set wanted = (c.wanted + tstzmultirange(tstzrange(least(upper(c.wanted), $3), $3)))
+             * tstzmultirange(tstzrange(null, $3))
+from harvester_data.feed f
+where f.feed_id = c.feed_id and f.tenant_id = $1 and f.stream = $2 and f.every is not null
+  and lower(c.wanted) < $3
+  and (upper_inf(c.wanted) or upper(c.wanted) > $3 or upper(c.wanted) <= $3 - f.every)
 """
 
 # What no account sees is not lost: nobody knows whether it could be asked for.
@@ -74,9 +88,11 @@ on conflict (tenant_id, stream) do update set succeeded_at = excluded.succeeded_
 
 @dataclass(frozen=True, slots=True)
 class DueFeed:
-    """A feed with all that a plan needs. `missing` ends at the `now` it was asked with.
+    """A feed with all that a plan needs, and the devices that a discovery named. `missing` ends at
+    the `now` it was asked with.
 
-    `accounts` are those that see it. `exclusive`: no other feed serves its devices.
+    `accounts` are those that see it. `exclusive`: no other feed serves its devices, nor does
+    it go over what others tell.
     """
 
     feed_id: int
@@ -97,7 +113,7 @@ async def due(
     return [
         DueFeed(
             feed_id=row["feed_id"],
-            feed=Feed(stream, row["key"], tuple(row["devices"] or ())),
+            feed=Feed(stream, row["key"], tuple(row["devices"] or ()), every=row["every"]),
             accounts=tuple(row["accounts"] or ()),
             exclusive=row["exclusive"],
             missing=from_multirange(row["missing"]),
@@ -106,6 +122,15 @@ async def due(
         )
         for row in rows
     ]
+
+
+async def want(pool: Pool, lease: Lease, stream: Stream, until: datetime) -> None:
+    """Want feeds with `every` up to that instant, as soon as it is so much more than before.
+
+    Raises Fenced, StoreUnavailable.
+    """
+    async with writing(pool, lease) as connection:
+        await connection.execute(_WANTED, lease.tenant_id, stream, until)
 
 
 async def lose(pool: Pool, lease: Lease, stream: Stream, before: datetime) -> list[timedelta]:

@@ -88,7 +88,7 @@ select r.identity, r.task, d.identifier as device, f.feed_id, f.stream, f.key,
        (select array_agg(served.identifier order by served.identifier)
         from harvester_data.feed_device fd
         join harvester_data.device served on served.device_id = fd.device_id
-        where fd.feed_id = f.feed_id) as devices,
+        where fd.feed_id = f.feed_id and fd.listed) as devices,
        seen.accounts
 from harvester_data.task_report r
 join harvester_data.feed f on f.feed_id = r.feed_id

@@ -8,7 +8,7 @@ else goes the checked way, which compares with what is there, at two to three ti
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from harvester import metrics
 from harvester.errors import StoreError, StoreUnavailable
 from harvester.model import Counts, Normalized, Reading, Rejection, TaskReport, Window
 from harvester.store import task_reports
-from harvester.store.catalog import Ids
+from harvester.store.catalog import Ids, SeriesKey
 from harvester.store.leases import Lease, writing
 from harvester.store.partitions import Partitions
 from harvester.store.rows import Rows, write
@@ -191,8 +191,7 @@ class Writer:
         return counts, path, reports
 
     async def _resolve(self, lease: Lease, batches: list[Batch]) -> Rows:
-        named = {(r.device, r.channel) for batch in batches for r in batch.said.readings}
-        ids = await self._ids.series(lease, named, batches[0].pulled_at)
+        ids = await self._series(lease, batches)
         rows = Rows()
         for batch in batches:
             beyond = list(rows.add(batch.said.readings, ids, batch.window if batch.fresh else None))
@@ -200,6 +199,19 @@ class Writer:
             rows.rejected += [(batch.feed_id, r, batch.pulled_at) for r in rejections]
             rows.unchanged += batch.said.repeated
         return rows
+
+    async def _series(self, lease: Lease, batches: list[Batch]) -> dict[tuple[str, str], SeriesKey]:
+        """The ids of all series that are named; whose devices their feeds serve from then on."""
+        named: defaultdict[int, set[tuple[str, str]]] = defaultdict(set)
+        for batch in batches:
+            named[batch.feed_id] |= {(r.device, r.channel) for r in batch.said.readings}
+        ids = await self._ids.series(lease, set().union(*named.values()), batches[0].pulled_at)
+        served = {
+            feed_id: {ids[each][0] for each in said if each in ids}
+            for feed_id, said in named.items()
+        }
+        await self._ids.serve(lease, served)
+        return ids
 
     async def _seen(self, lease: Lease, batches: list[Batch], rows: Rows) -> list[Seen]:
         """The reports of tasks; those of a device beyond the cap are rejected."""

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,16 +19,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fix_simulator import configured_for
+from fix_simulator import BEGIN, HISTORY, configured_for
 
 from harvester import config, platforms
 from harvester.cli.check import probing
 from harvester.cli.check.keeping import Login, Who
-from harvester.clock import SystemClock
+from harvester.clock import Clock, SystemClock
 from harvester.model import Credentials
 from harvester.service.tenant import client_of
+from harvester.simulator import usergrid
+from harvester.simulator.clock import HandClock
+from harvester.simulator.configured import Served, configure
 from harvester.simulator.faults import Fault
 from harvester.simulator.mydevices import FakeMydevices
+from harvester.simulator.tenants import User
+from harvester.simulator.usergrid_quirks import unauthorized
+from harvester.simulator.world import World
 
 
 @asynccontextmanager
@@ -48,6 +55,14 @@ def tenants(folder: Path, url: str, *names: str) -> list[config.Tenant]:
     path = folder / "config.toml"
     path.write_text(text.replace("https://api.example", url), "utf-8")
     return list(config.load(path).tenants)
+
+
+async def logged_in(tenant: config.Tenant, user: User, clock: Clock) -> dict[Who, Login]:
+    """As the daemon keeps it."""
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    async with client_of(tenant, clock, concurrency=1) as client:
+        token = await adapter.login(client, Credentials(user.name, user.password), clock.now())
+    return {(tenant.name, user.name): Login(token.access_token)}
 
 
 async def test_platforms_that_do_not_answer_are_waited_for_together(
@@ -80,15 +95,45 @@ async def test_a_user_who_sees_no_device_is_told_from_one_who_does(
     tmp_path: Path, fake: FakeMydevices
 ) -> None:
     settings = await asyncio.to_thread(config.load, await configured_for(fake, tmp_path))
-    tenant, ana = settings.tenants[0], fake.world.users("acme")[0]
-    adapter, clock = platforms.adapter("mydevices")(tenant.options), fake.world.clock
-    async with client_of(tenant, clock, concurrency=1) as client:
-        token = await adapter.login(client, Credentials(ana.name, ana.password), clock.now())
-    logins: dict[Who, Login] = {("acme", ana.name): Login(token.access_token)}
+    tenant, clock = settings.tenants[0], fake.world.clock
+    logins = await logged_in(tenant, fake.world.users("acme")[0], clock)
     for told in ("its token reads", "its token reads; no device is to be seen"):
         findings = await probing.probed(tenant, logins, clock)
         assert told in [each.told for each in findings]
         fake.faults.add(Fault("GET /companies", says("[]"), times=None))
+
+
+async def test_a_permission_that_is_missing_is_told_from_a_token_that_is_refused(
+    tmp_path: Path,
+) -> None:
+    world = World("check", HandClock(BEGIN), BEGIN - HISTORY, tenants=("acme",), users=1)
+    async with usergrid.serve(world) as fake:
+        served = [Served("usergrid", world, fake.url)]
+        settings = await asyncio.to_thread(
+            lambda: config.load(configure(served, tmp_path, history="1h"))
+        )
+        [tenant], [ana] = settings.tenants, world.users("acme")
+        logins = await logged_in(tenant, ana, world.clock)
+
+        async def found() -> tuple[str, str]:
+            findings = await probing.probed(tenant, logins, world.clock)
+            [finding] = [each for each in findings if each.name == f"acme/{ana.name}"]
+            return finding.state, finding.told.replace(fake.url.removeprefix("http://"), "HOST")
+
+        assert await found() == ("ok", "its token reads")
+        fake.faults.add(Fault("/meters?", unauthorized("unauthorized")))
+        missing = "a permission is missing: GET HOST/acme/plant7"
+        assert await found() == ("ok", f"its token reads, but {missing}/meters: 401")
+        fake.switches = replace(fake.switches, guarded=True)
+        state, told = await found()
+        assert state == "wrong" and told.startswith(f"its token is good, but {missing}/")
+        refused = ("unknown", "its token is refused; the daemon will renew it")
+        unsure = fake.faults.add(Fault("/users/me", unauthorized("unauthorized")))
+        assert await found() == refused and unsure.fired, "nobody can tell"
+        assert (await found())[0] == "wrong"
+        fake.revoke(ana.name)
+        assert await found() == refused
+        assert fake.token_calls == {"password": 1}
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:

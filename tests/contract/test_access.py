@@ -29,7 +29,10 @@ from harvester.model import Credentials
 from harvester.simulator import fakes
 
 PLATFORMS = platforms.names()
-BESIDE = "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
+BESIDE = (
+    "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
+    "|older data|index|sorting|batches|types|gzip|in seconds|receipts"
+)
 """Ways in which readings alone differ."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)

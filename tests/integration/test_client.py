@@ -120,6 +120,43 @@ async def test_a_refused_read_is_told_by_its_status_alone(
     assert getattr(caught.value, "status", 401) == status
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize(
+    ("said", "coding", "body"),
+    [
+        (b'{"error": "unauthorized"}', "identity", {"error": "unauthorized"}),
+        (gzip.compress(b"[1]"), "gzip", [1]),
+        (b"<html>", "identity", None),
+        (b"", "identity", None),
+        (b"1" * 10_001, "identity", None),
+        (b"no zip", "gzip", None),
+    ],
+)
+async def test_a_refused_read_comes_with_its_body_where_it_has_one(
+    status: int, said: bytes, coding: str, body: object
+) -> None:
+    async with talking(raw(said, status=status, coding=coding)) as talk:
+        with pytest.raises((Unauthorized, Forbidden)) as caught:
+            await talk.get()
+        assert (getattr(caught.value, "body", ...), len(talk.asked)) == (body, 1)
+        assert "unauthorized" not in repr(caught.value), "a body may repeat what was sent"
+
+
+async def test_a_refusal_that_is_cut_off_is_one_all_the_same() -> None:
+    async def refused(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=401, headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"error": "un')
+        assert request.transport
+        request.transport.close()
+        return response
+
+    async with talking(refused) as talk:
+        with pytest.raises(Unauthorized) as caught:
+            await talk.get()
+        assert (caught.value.body, len(talk.asked)) == (None, 1)
+
+
 async def test_another_refusal_comes_with_its_body() -> None:
     async with talking(said(422, {"message": "start after end"})) as talk:
         with pytest.raises(RequestRefused) as caught:

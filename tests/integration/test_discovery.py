@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from fix_postgres import Connection
@@ -80,6 +81,31 @@ async def test_a_new_feed_is_wanted_from_then_on_and_a_known_one_as_before(site:
         for key in ("one", "two")
     }
     assert wanted == {"one": (Window(at(-100), FOREVER),), "two": (Window(at(-10), FOREVER),)}
+
+
+@pytest.mark.parametrize(("history", "since"), [(-9999, -1440), (-60, -60)])
+async def test_a_feed_from_now_on_is_wanted_from_a_day_before_and_within_the_history(
+    site: Site, history: int, since: int
+) -> None:
+    changes = Feed("readings", "changes", from_now=True)
+    found = finding("one", feeds=[ONE, changes])
+    await site.save(found, wanted_since=at(history))
+    await site.save(found, wanted_since=at(history + 600), now=at(600))
+    rows = await site.pool.fetch(
+        "select key, wanted from harvester_data.coverage join harvester_data.feed using (feed_id)"
+    )
+    wanted = {row["key"]: from_multirange(row["wanted"]) for row in rows}
+    assert wanted == {
+        "one": (Window(at(history), FOREVER),),
+        "changes": (Window(at(since), FOREVER),),
+    }
+
+
+async def test_how_often_a_feed_goes_over_what_others_tell_is_kept_as_it_is_now(site: Site) -> None:
+    for every in (timedelta(hours=6), timedelta(minutes=10), None):
+        await site.save(finding("one", feeds=[replace(ONE, every=every)]))
+        rows = await site.pool.fetch("select key, every from harvester_data.feed")
+        assert [tuple(row) for row in rows] == [("one", every)]
 
 
 async def test_a_feed_serves_its_devices_and_is_one_for_all_who_see_it(

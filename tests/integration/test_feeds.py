@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from fix_store import T0, Site, at, batch, finding, tenant, window
 
@@ -61,6 +63,17 @@ async def test_a_feed_is_exclusive_until_another_serves_one_of_its_devices(site:
     await site.feed("third", "two")
     exclusive = {each.feed.key: each.exclusive for each in await due(site)}
     assert exclusive == {"first": False, "second": True, "third": False}
+
+
+async def test_a_feed_that_goes_over_what_others_tell_says_so_and_is_not_exclusive(
+    site: Site,
+) -> None:
+    every = timedelta(hours=6)
+    told = Feed("readings", "first", ("one",)), Feed("readings", "second", ("two",), every=every)
+    await site.save(*(finding(feed.devices[0], feeds=[feed]) for feed in told))
+    found = await due(site)
+    assert tuple(each.feed for each in found) == told
+    assert [each.exclusive for each in found] == [True, False]
 
 
 async def test_feeds_come_in_pages_and_only_the_tenants_own(

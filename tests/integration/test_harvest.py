@@ -1,11 +1,16 @@
 """The corridor in process, on a moved clock: what the platform published is what is held."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fix_simulator import BEGIN, HISTORY, Play
 from prometheus_client import REGISTRY
 
+from harvester.model import Discovered
+from harvester.platforms.mydevices import Adapter
 from harvester.simulator.faults import Fault, html_page, oversized, refuse
 
 READINGS = "/readings"
@@ -113,3 +118,30 @@ async def test_one_tenants_wrong_passwords_leave_the_other_alone(play: Play) -> 
     held = await play.held()
     assert {key[0] for key in held} == {"globex"}
     assert held == {key: value for key, value in play.published().items() if key[0] == "globex"}
+
+
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All feeds are wanted six hours at a time, and what is new may take a minute to be told."""
+    discover = Adapter.discover
+
+    async def found(self: Adapter, *given: Any) -> AsyncIterator[Discovered]:
+        async for each in discover(self, *given):
+            feeds = tuple(replace(feed, every=6 * HOUR) for feed in each.feeds)
+            yield replace(each, feeds=feeds)
+
+    monkeypatch.setattr(Adapter, "discover", found)
+    monkeypatch.setattr(Adapter, "under_way", timedelta(minutes=1))
+
+
+@pytest.mark.usefixtures("swept")
+async def test_what_is_wanted_a_piece_at_a_time_is_asked_for_when_it_is_a_piece(play: Play) -> None:
+    asked, readings = [], "GET /v1.0/things/{thing}/readings"
+    for hours in (0, 5, 1, 1):
+        play.clock.advance(hours * HOUR)
+        before = play.fake.requests[readings]
+        assert await play.tick()
+        asked.append(play.fake.requests[readings] > before)
+        missing = "select * from harvester.gaps where stream = 'readings'"
+        assert await play.house.pool.fetch(missing) == []
+    assert asked == [True, False, True, False]

@@ -51,6 +51,15 @@ async def test_a_due_task_comes_with_all_that_it_takes_to_ask(
     assert [each.task for each in found] == [OpenTask("a", "8", "one"), OpenTask("b", "7", None)]
 
 
+async def test_a_due_task_is_asked_of_the_devices_that_were_named_and_no_others(
+    site: Site, feed: int
+) -> None:
+    measured = ("three", "temp", 0, 1.0)
+    await site.write(batch(feed, measured, reports=[report()], pulled_at=T0))
+    (found,) = await task_reports.due(site.pool, site.lease.tenant_id, at(1), WEEK, 100)
+    assert found.feed.devices == ("one", "two")
+
+
 async def test_only_what_is_not_over_is_due(site: Site, feed: int) -> None:
     states = [*FINAL, "pending", "running", "unknown"]
     await show(site, feed, *(report(state, state=state) for state in states))

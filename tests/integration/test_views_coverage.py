@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from fix_store import LONG, T0, Site, at, batch, finding, window
@@ -10,6 +11,8 @@ from harvester.model import Feed, Window
 from harvester.store import catalog, feeds
 from harvester.store.spans import from_multirange
 from harvester.store.writer import Covers
+
+COVERS = Covers(T0, looked=True)
 
 
 async def rows(site: Site, query: str) -> list[dict[str, Any]]:
@@ -93,3 +96,43 @@ async def test_a_device_is_covered_where_all_of_its_feeds_are(site: Site) -> Non
     assert (row["feeds"], row["last_reading_at"]) == (["a", "b"], at(4))
     assert from_multirange(by_name["two"]["pulled"]) == (window(0, 60),)
     assert (by_name["three"]["feeds"], by_name["three"]["pulled"]) == ([], None)
+
+
+async def test_time_that_is_not_wanted_of_a_feed_is_not_what_a_device_lacks(site: Site) -> None:
+    """Such as changes, which are wanted from now on beside all that was ever created."""
+    changes = Feed("readings", "changes", ("one",), from_now=True)
+    await site.save(
+        finding("one", feeds=[Feed("readings", "created", ("one",)), changes]),
+        wanted_since=at(-9999),
+    )
+    for key, since, until in (("created", -9999, 60), ("changes", -1440, 50)):
+        await site.write(batch(await site.feed_id(key), span=window(since, until), covers=COVERS))
+    (row,) = await rows(site, "select * from harvester.devices")
+    assert from_multirange(row["pulled"]) == (window(-9999, 50),)
+    assert from_multirange(row["settled"]) == (window(-9999, 0),)
+    assert [span.since for span in from_multirange(row["missing"])] == [at(50)]
+
+
+async def test_what_is_gone_over_now_and_then_counts_but_does_not_lag(site: Site) -> None:
+    ann = (await catalog.accounts(site.pool, site.lease, ["ann"]))["ann"]
+    every = timedelta(hours=6)
+    told = Feed("readings", "told", ("one",)), Feed("readings", "graph", every=every)
+    await site.save(finding("one", feeds=told, account_id=ann))
+    await feeds.want(site.pool, site.lease, "readings", at(60))
+    for key, until in (("told", 50), ("graph", 40)):
+        await site.write(batch(await site.feed_id(key), span=window(0, until), covers=COVERS))
+    (stream,) = await rows(site, "select * from harvester.streams")
+    assert stream["pulled_until"] == at(50)
+    assert stream["feeds"] == 2
+    coverage = {row["feed"]: row for row in await rows(site, "select * from harvester.coverage")}
+    assert from_multirange(coverage["graph"]["missing"]) == (window(40, 60),)
+    shown = {key: (row["every"], row["lag"] is None) for key, row in coverage.items()}
+    assert shown == {"told": (None, False), "graph": (every, True)}
+
+
+async def test_where_all_is_only_gone_over_nothing_lags(site: Site) -> None:
+    ann = (await catalog.accounts(site.pool, site.lease, ["ann"]))["ann"]
+    graph = Feed("readings", "graph", every=timedelta(hours=6))
+    await site.save(finding("one", feeds=[graph], account_id=ann))
+    (row,) = await rows(site, "select * from harvester.streams")
+    assert (row["feeds"], row["pulled_until"], row["lag"]) == (1, None, None)

@@ -55,7 +55,7 @@ def kinds(module: ModuleType) -> Iterator[str]:
             yield from said or [name]
 
 
-BESIDE = ("app", "truth", "task_truth", "arrivals", "accept")
+BESIDE = ("app", "truth", "task_truth", "arrivals", "accept", "store")
 """What a fake is or says: nothing is altered by that."""
 
 
@@ -67,8 +67,12 @@ def acts(fake: ModuleType) -> Iterator[str]:
 
 
 def done_by(kind: type) -> Iterator[str]:
-    done = (name for name, each in vars(kind).items() if isfunction(each))
+    done = (name for name, each in vars(kind).items() if isfunction(each) or _is_set(each))
     return (name for name in done if name[0] != "_" and name not in BESIDE)
+
+
+def _is_set(each: object) -> bool:
+    return isinstance(each, property) and each.fset is not None
 
 
 def of_platform(name: str) -> set[str]:

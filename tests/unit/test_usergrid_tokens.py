@@ -228,6 +228,41 @@ async def test_a_token_that_has_ended_already_is_as_good_as_revoked(code: str) -
     assert await adapter().revoke(ToldExchange(api(401, code)), ANA, Token(ACCESS))
 
 
+UNKNOWN: list[object] = ["auth_disabled_appuser", "", None, 401, ["expired_token"], {}]
+
+
+@pytest.mark.parametrize(
+    ("said", "about"),
+    [
+        *((code, True) for code in sorted(tokens.DEAD)),
+        ("unauthorized", False),
+        *((odd, None) for odd in UNKNOWN),
+    ],
+)
+def test_a_refused_read_is_the_tokens_fault_by_its_code(said: object, about: bool | None) -> None:
+    assert adapter().is_about_token(api(401, "x").body | {"error": said}) is about  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("body", [None, [], "unauthorized", 7, {}, {"message": "expired_token"}])
+def test_what_is_not_in_the_platforms_form_tells_nothing_of_the_token(body: object) -> None:
+    assert adapter().is_about_token(body) is None
+
+
+@pytest.mark.parametrize(
+    ("level", "credentials", "path"),
+    [
+        ("application", ANA, "/acme/plant%207%2Fb/users/me"),
+        ("management", ANA, "/acme/plant%207%2Fb"),
+        ("application", CLIENT, "/acme/plant%207%2Fb"),
+        ("management", CLIENT, "/acme/plant%207%2Fb"),
+    ],
+)
+def test_what_a_good_token_always_reads_follows_from_whose_it_is(
+    level: str, credentials: Credentials, path: str
+) -> None:
+    assert adapter(level=level, **OWN).probe(credentials) == path
+
+
 async def test_who_may_not_revoke_is_told_and_a_clients_token_is_left_alone() -> None:
     exchange = ToldExchange(api(401, "unauthorized"))
     with pytest.raises(RequestRefused):

@@ -11,6 +11,7 @@ from typing import cast
 import aiohttp
 
 from harvester import platforms
+from harvester.auth.blame import forbidden, is_token_dead
 from harvester.auth.held import account_name
 from harvester.auth.telling import login_command
 from harvester.cli.check.findings import Finding, Subject
@@ -20,24 +21,48 @@ from harvester.clock import Clock
 from harvester.config import Tenant
 from harvester.errors import Forbidden, Malformed, PlatformError, TransientError, Unauthorized
 from harvester.model import Credentials, Discovered
-from harvester.platforms.base import Params, Platform
+from harvester.platforms.base import Access, Params, Platform
 from harvester.service.credentials import credentials_of
 from harvester.service.tenant import client_of
 
 PATIENCE = 10.0
 """Seconds of a platform to answer, and of an account's read."""
 UNTIL_LOGIN = "unknown until login"
+NO_DEVICE = "no device is to be seen"
+MISSING = "a permission is missing"
 NOT_READ = "this version keeps its tokens alive, and does not harvest its readings yet"
 
 
 class HeldToken:
-    """Reads with one token: `platforms.base.Api`. It is never renewed, and nobody logs in."""
+    """Reads with one token: `platforms.base.Api`. It is never renewed, and nobody logs in.
 
-    def __init__(self, client: Client, access_token: str) -> None:
+    `forbidden` is what it may not read, as last told.
+    """
+
+    def __init__(
+        self, client: Client, adapter: Access, credentials: Credentials, access_token: str
+    ) -> None:
         self._client = client
+        self._adapter = adapter
+        self._credentials = credentials
         self._access_token = access_token
+        self.forbidden: Forbidden | None = None
 
     async def get(self, path: str, params: Params | None = None) -> object:
+        """Raises Unauthorized where the token is no good, or nobody can tell whether it is."""
+        try:
+            return await self._read(path, params)
+        except Forbidden as error:
+            self.forbidden = error
+            raise
+        except Unauthorized as error:
+            refusal = error
+        if await is_token_dead(self._adapter, self._credentials, refusal, self._read) is not False:
+            raise refusal
+        self.forbidden = forbidden(refusal)
+        raise self.forbidden
+
+    async def _read(self, path: str, params: Params | None = None) -> object:
         return await self._client.get(path, params, self._bearer)
 
     async def _bearer(self) -> str:
@@ -112,8 +137,10 @@ async def _account(
         return _ended(subject, "its token has expired", UNTIL_LOGIN, tenant, credentials, login)
     if not tried:
         return subject.unknown("its token was not tried, as the platform does not answer")
+    adapter = platforms.adapter(tenant.platform)(tenant.options)
+    api = HeldToken(client, adapter, credentials, login.access_token)
     try:
-        return await _tried(subject, tenant, HeldToken(client, login.access_token), credentials)
+        return await _tried(subject, adapter, api, credentials)
     except Unauthorized:
         told = "its token is refused"
         return _ended(subject, told, "the daemon will renew it", tenant, credentials, login)
@@ -137,10 +164,9 @@ def _ended(
 
 
 async def _tried(
-    subject: Subject, tenant: Tenant, api: HeldToken, credentials: Credentials
+    subject: Subject, adapter: Access, api: HeldToken, credentials: Credentials
 ) -> Finding:
     """Raises Unauthorized."""
-    adapter = platforms.adapter(tenant.platform)(tenant.options)
     if not isinstance(adapter, Platform):
         return subject.ok("its token is kept; it was not tried")
     # An adapter's discovery is a generator: closed, it asks no more.
@@ -151,12 +177,28 @@ async def _tried(
     except Unauthorized:
         raise
     except Forbidden as error:
-        return subject.wrong(f"its token may not read: {error}")
+        return _forbidden(subject, error)
     except (TransientError, TimeoutError) as error:
         return subject.unknown(f"its token could not be tried: {error or 'no answer in time'}")
     except Malformed as error:
         return subject.wrong(f"its token reads what is not understood: {error}")
     except PlatformError as error:
         return subject.wrong(str(error))
-    sees = first is not None and first.device is not None
-    return subject.ok("its token reads" if sees else "its token reads; no device is to be seen")
+    if first is None and api.forbidden is not None:  # an adapter goes on with what it may read
+        return _forbidden(subject, api.forbidden)
+    if api.forbidden is not None and api.forbidden.status == 401:
+        return subject.ok(f"its token reads, but {MISSING}: {api.forbidden}")
+    return subject.ok("its token reads" if _sees(first) else f"its token reads; {NO_DEVICE}")
+
+
+def _forbidden(subject: Subject, error: Forbidden) -> Finding:
+    """Of 403 and 404 nobody knows what the token is worth."""
+    told = f"its token is good, but {MISSING}" if error.status == 401 else "its token may not read"
+    return subject.wrong(f"{told}: {error}")
+
+
+def _sees(first: Discovered | None) -> bool:
+    """Where devices appear with their readings only, there is a feed of all of them."""
+    if first is None:
+        return False
+    return first.device is not None or any(feed.stream == "readings" for feed in first.feeds)

@@ -3,30 +3,61 @@
 What is relied on here, and how firmly it is known, stands in docs/platforms/usergrid.md.
 """
 
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import ClassVar
 
-from harvester.model import Credentials, Token
+import structlog
+
+from harvester.logs import Failures
+from harvester.model import (
+    Credentials,
+    Discovered,
+    Feed,
+    OpenTask,
+    Said,
+    Stream,
+    Token,
+    Window,
+)
 from harvester.platforms import base
-from harvester.platforms.usergrid import tokens
+from harvester.platforms.usergrid import discovering, server, tasks, tokens
 from harvester.platforms.usergrid.options import UsergridOptions
+from harvester.platforms.usergrid.readings import Readings
 
 
-class Adapter(base.Access):
+class Adapter(base.Platform):
     """Usergrid as seen by one tenant: an application, at one of its levels of authentication.
 
-    There are no refresh tokens: whoever needs a new token logs in again.
+    There are no refresh tokens: whoever needs a new token logs in again. The axis is when an entity
+    was created or, of the feeds of what was changed, last modified, by the server's clock.
     """
 
     Options: ClassVar[type[base.Options]] = UsergridOptions
     token_reasons: ClassVar[tuple[str, ...]] = tokens.REASONS
+    streams: ClassVar[tuple[Stream, ...]] = ("readings", "task_reports")
+    axis_is_instant: ClassVar[bool] = False
 
     def __init__(self, options: UsergridOptions) -> None:
         self._options = options
+        self._failures = Failures(structlog.stdlib.get_logger(__name__))
+        self._readings = Readings(options)
 
     @property
     def own_client(self) -> bool:
         return self._options.client_id is not None
+
+    def is_about_token(self, body: object) -> bool | None:
+        """By its code; others than the platform's own tell nothing."""
+        return tokens.is_dead(body)
+
+    def probe(self, credentials: Credentials) -> str:
+        """Its own entity, of a user of the application; else the application.
+
+        Not `/management/me`: older servers make another token of each such read.
+        """
+        is_its_user = credentials.user is not None and self._options.level == "application"
+        return f"{self._options.root}/users/me" if is_its_user else self._options.root
 
     def token_url(self, _credentials: Credentials) -> str:
         """Of the application, or of the management: users and clients of a level share it."""
@@ -51,3 +82,45 @@ class Adapter(base.Access):
             return False
         await tokens.revoked(exchange, self._options, token)
         return True
+
+    @property
+    def under_way(self) -> timedelta:
+        """What was written a moment ago, the index may not know yet."""
+        return self._options.index_lag
+
+    @property
+    def behind(self) -> timedelta | None:
+        return self._readings.behind
+
+    async def time(self, api: base.Api) -> datetime | None:
+        """The server's. Raises PlatformError."""
+        return await server.time(api, self._options)
+
+    def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
+        """The feeds of all configured paths that the account may read, and the devices that have
+        paths of their own.
+
+        Raises PlatformError.
+        """
+        who = credentials.user or "(client)"
+        return discovering.found(api, self._options, who, self._failures)
+
+    def readings(self, api: base.Api, feed: Feed, window: Window) -> AsyncIterator[Sequence[Said]]:
+        """The samples of the entities of the window, and of others that were met.
+
+        Raises PlatformError, and Truncated where an answer cannot be proven complete.
+        """
+        return self._readings.pulled(api, feed, window)
+
+    def task_reports(
+        self, api: base.Api, feed: Feed, window: Window
+    ) -> AsyncIterator[Sequence[Said]]:
+        """The reports of the entities that were last modified in the window.
+
+        Raises PlatformError, and Truncated where an answer cannot be proven complete.
+        """
+        return tasks.pulled(api, self._options, feed, window)
+
+    async def task_report(self, api: base.Api, feed: Feed, task: OpenTask) -> Sequence[Said]:
+        """How it stands now, by itself. Raises PlatformError."""
+        return await tasks.again(api, self._options, feed, task)

@@ -20,7 +20,8 @@ TimeUnit = Literal["ms", "s", "iso"]
 
 def _plain(path: str) -> str:
     parts = path.split("/")
-    if not all(parts) or "?" in path or parts[0] == DEVICE or parts.count(DEVICE) > 1:
+    is_odd = any(not part or "?" in part or ("{" in part and part != DEVICE) for part in parts)
+    if is_odd or parts[0] == DEVICE or parts.count(DEVICE) > 1:
         raise ValueError(
             'takes a path below the application, such as "readings" or '
             '"devices/{device}/sends/readings"'
@@ -115,6 +116,14 @@ class UsergridOptions(Options):
             paths = [each.path.casefold() for each in where]
             if twice := next((path for path in paths if paths.count(path) > 1), None):
                 raise ValueError(f"{twice} is given twice: each path is read once")
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_are_told_once(self) -> Self:
+        told = ["notifications", "receipts"] if self.notifications else []
+        told += ["imports"] if self.jobs else []
+        if twice := next((each.path for each in self.tasks if each.path.casefold() in told), None):
+            raise ValueError(f"tasks at {twice} are harvested by notifications or jobs already")
         return self
 
     @property

@@ -59,8 +59,10 @@ DEAD = frozenset(
         "auth_missing_credentials",
     }
 )
-"""A 401 with one of these is about the token. `unauthorized` is not: it is a missing permission,
-or a failure while permissions were checked."""
+"""A 401 with one of these is about the token."""
+
+NO_PERMISSION = "unauthorized"
+"""The token was taken, and a permission is missing; or the check of permissions failed."""
 
 
 async def granted(
@@ -79,6 +81,14 @@ async def granted(
     except RequestRefused as refusal:
         raise _refused(refusal, credentials) from refusal
     return replace(read(answer, now), refresh_token=None, refresh_expires_at=None)
+
+
+def is_dead(body: object) -> bool | None:
+    """Whether a 401 with this body is about the token. None: it is not in words that we know."""
+    code = body.get("error") if isinstance(body, dict) else None
+    if code == NO_PERMISSION:
+        return False
+    return True if isinstance(code, str) and code in DEAD else None
 
 
 async def revoked(exchange: Exchange, options: UsergridOptions, token: Token) -> None:
