@@ -95,7 +95,8 @@ class Harvest:
         return self._axis
 
     async def _discovered(self, lease: Lease, tick: Tick) -> bool:
-        discovering, since = self._kit.discovering, tick.work.wanted_since(tick.now)
+        discovering = self._kit.discovering
+        since = tick.work.wanted_since(tick.axis.passed(tick.now))
         async with discovering.turn:
             await discovering.save(lease, await discovering.ask(tick.now), since)
         return discovering.is_well
