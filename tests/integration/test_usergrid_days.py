@@ -56,6 +56,7 @@ class Trouble:
 
     def strike(self, told: Sequence[Entity]) -> None:
         """Between two pages: a row of the last one is changed, another one goes, one comes."""
+        self.it.clock.advance(timedelta(milliseconds=1))
         mine = [each for each in told if each.now.properties.get("device") == "probe"]
         if not mine or self.dice.random() < 0.5:
             return
