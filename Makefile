@@ -15,7 +15,7 @@ demo: venv      ## watch simulated customers being harvested into a Postgres of 
 
 # Half of the time a test waits for a process or a server, so there are more of them at work than cores.
 test: venv      ## the whole suite, on a real Postgres; ARGS are pytest's, and -n0 runs one test after the other
-	@.venv/bin/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 check: format-check lint types floors  ## all that can be checked without running harvester
 

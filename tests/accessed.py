@@ -1,7 +1,6 @@
 """One account of a platform, its real keeper, and one read that tells whether a token is good."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from exchanged import bears
 from fix_platforms import Stage, login
@@ -15,20 +14,15 @@ from harvester.platforms.base import Access, Api, Params
 
 OWN = Credentials(None)
 STOPPED = ("quarantined", "needs_login")
+OF_DATA = (
+    "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
+    "|older data|index|sorting|batches|types|gzip|in seconds|receipts"
+)
+"""Ways in which what is read alone differs, and not how accounts get in."""
 
 
-class Protected(NamedTuple):
-    """Paths that a token of the right kind is needed for, and nothing beside."""
-
-    user: str
-    client: str
-
-
-PROTECTED: Mapping[str, Protected] = {
-    "coiote": Protected("/api/coiotedm/v3/devices", "/api/coiotedm/v3/devices"),
-    "usergrid": Protected("/acme/plant7/users/me", "/acme/plant7"),
-}
-"""Where nothing is read from yet, or not without permissions; else discovery is such a read."""
+PROTECTED: Mapping[str, str] = {"coiote": "/api/coiotedm/v3/devices"}
+"""Paths that a token is needed for, and nothing beside, where nothing is read from yet."""
 
 OTHER_OPTIONS: Mapping[str, Mapping[str, object]] = {
     "coiote": {
@@ -48,9 +42,10 @@ def adapters(stage: Stage) -> list[Access]:
 
 
 async def read(stage: Stage, api: Api, credentials: Credentials) -> object:
-    """One protected read. Raises what `api` raises."""
-    if paths := PROTECTED.get(stage.platform):
-        return await api.get(paths.client if credentials.user is None else paths.user)
+    """One protected read: of what a good token suffices for, else a discovery's. Raises what `api`
+    raises."""
+    if path := stage.adapter.probe(credentials) or PROTECTED.get(stage.platform):
+        return await api.get(path)
     return await anext(aiter(stage.reads.discover(api, credentials)))
 
 

@@ -7,4 +7,5 @@ pytest_plugins = [
     "fix_tenants",
     "fix_platforms",
     "fix_guard",
+    "fix_order",
 ]

@@ -16,11 +16,11 @@ from fix_postgres import Postgres
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from harvester import channels, platforms
+from harvester import platforms
 from harvester.auth import Account, AccountApi, Keeper, Shared, digest
 from harvester.client import Client
 from harvester.clock import Clock
-from harvester.model import Credentials, Device, Discovered, Feed, Sample, TaskReport, Window
+from harvester.model import Credentials, Device, Discovered, Feed, TaskReport, Window
 from harvester.platforms.base import Access, Options, Platform
 from harvester.simulator import fakes
 from harvester.simulator.clock import HandClock
@@ -166,7 +166,7 @@ class Stage:
                 for feed in found.feeds:
                     if feed.stream == "readings":
                         feeds.setdefault(feed.key, (feed, api))
-                    else:
+                    elif feed.devices:
                         self.tasks_of[feed.devices] = feed
         return feeds
 
@@ -187,20 +187,6 @@ class Stage:
             if isinstance(each, TaskReport)
         ]
 
-    async def pulled(self, api: AccountApi, feed: Feed, window: Window) -> Facts:
-        """What a window brings, with what came with the tasks of its devices. What comes from
-        outside of it must be true too."""
-        told = [each async for said in self.reads.readings(api, feed, window) for each in said]
-        if tasks := self.tasks_of.get(feed.devices):
-            reports = self.reads.task_reports(api, tasks, window)
-            told += [each async for said in reports for each in said]
-        samples = [each for each in told if isinstance(each, Sample)]
-        said = channels.normalize(samples, self.clock.now())
-        assert {rejection.reason for rejection in said.rejections} <= {"same_instant"}
-        facts = {(r.device, r.channel, r.instant): r.value for r in said.readings}
-        assert facts.keys() <= self.truth.keys()
-        return within(facts, window)
-
     def calls(self) -> int:
         """Token calls that have arrived."""
         return self.fake.token_calls.total()
@@ -215,10 +201,6 @@ def world_at(clock: HandClock) -> World:
 
 def login(user: User, password: str | None = None) -> Credentials:
     return Credentials(user.name, password or user.password)
-
-
-def within(facts: Facts, window: Window) -> Facts:
-    return {key: value for key, value in facts.items() if window.since <= key[2] < window.until}
 
 
 def options_of(platform: str, options: Mapping[str, object]) -> Options:

@@ -53,7 +53,7 @@ class Database:
 
     def pooled(self) -> asyncpg.Pool[asyncpg.Record]:
         """A pool to be entered."""
-        return asyncpg.create_pool(self.dsn, password=self.password, ssl=self.ssl)
+        return asyncpg.create_pool(self.dsn, password=self.password, ssl=self.ssl, min_size=1)
 
     def named(self, name: str) -> Database:
         return replace(self, dsn=urlsplit(self.dsn)._replace(path=f"/{name}").geturl())
@@ -71,7 +71,7 @@ class Postgres:
     async def made(self, template: str) -> AsyncIterator[Database]:
         name = f"harvester_test_{os.getpid()}_{next(_numbers)}"
         await self.maker.execute(
-            f'create database {name} owner "{self.owner}" template {template}',
+            f'create database {name} owner "{self.owner}" template {template} strategy file_copy'
         )
         try:
             yield self.login.named(name)

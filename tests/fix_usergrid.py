@@ -54,11 +54,20 @@ async def plant(
     world = World("plant", clock, BEGIN - history, tenants=("acme",), things=things, pace=pace)
     async with serve(world, switches=switches) as fake:
         settings = await asyncio.to_thread(configured, fake, database, folder, options)
-        async with (
-            opened(settings, clock, "test") as house,
-            working(house, settings.tenants[0]) as tenant,
-        ):
-            yield Plant(clock, fake, tenant, house)
+        async with at_work(fake, clock, settings) as it:
+            yield it
+
+
+@asynccontextmanager
+async def at_work(
+    fake: FakeUsergrid, clock: HandClock, settings: config.Settings
+) -> AsyncIterator[Plant]:
+    """The daemon's insides alone."""
+    async with (
+        opened(settings, clock, "test") as house,
+        working(house, settings.tenants[0]) as tenant,
+    ):
+        yield Plant(clock, fake, tenant, house)
 
 
 def configured(

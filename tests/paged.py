@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvester.errors import RequestRefused
+from harvester.model import Window
 from harvester.platforms.base import Params
+from harvester.platforms.usergrid.instants import MS, from_millis
+
+PATH = "/acme/plant7/readings"
 
 BASE = 1_772_620_200_000
 """2026-03-04 10:30 in milliseconds."""
@@ -25,6 +29,15 @@ def row(number: int, ms: int = 0, modified: int | None = None, **properties: obj
     changed = ms if modified is None else modified
     own = {"uuid": f"u{number:05d}", "type": "reading"}
     return {**own, "created": BASE + ms, "modified": BASE + changed, **properties}
+
+
+def window(since: float = 0, until: float = 60_000) -> Window:
+    """From and until so many milliseconds after BASE."""
+    return Window(from_millis(BASE) + since * MS, from_millis(BASE) + until * MS)
+
+
+def uuids(*numbers: int) -> list[str]:
+    return [f"u{number:05d}" for number in numbers]
 
 
 @dataclass
@@ -44,7 +57,7 @@ class Paged:
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     async def get(self, path: str, params: Params | None = None) -> object:
-        assert path == "/acme/plant7/readings", path
+        assert path == PATH, path
         asked: dict[str, Any] = dict(params or {})
         self.asked.append(asked)
         self.between(len(self.asked))

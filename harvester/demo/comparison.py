@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harvester import shown
@@ -45,7 +46,7 @@ async def held(pool: Pool, since: datetime) -> dict[Key, float | str]:
     return facts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """`before` and `after`: what was published when the run began, and when it was compared."""
 
@@ -53,16 +54,20 @@ class Comparison:
     after: Facts
     held: Facts
 
-    @property
+    @cached_property
     def differences(self) -> list[str]:
         """What is missing, and what is held that was not published, a line each.
 
         What was corrected since the run began may be held as it was or as it is.
         """
+        differing = [
+            key
+            for key in self.before.keys() | self.held.keys()
+            if self.held.get(key) not in self._said(key)
+        ]
         return [
-            f"{_named(key)}: published {said}, held {self.held.get(key)!r}"
-            for key in sorted(self.before.keys() | self.held.keys())
-            if self.held.get(key) not in (said := self._said(key))
+            f"{_named(key)}: published {self._said(key)}, held {self.held.get(key)!r}"
+            for key in sorted(differing)
         ]
 
     def _said(self, key: Key) -> list[float | str]:

@@ -58,7 +58,7 @@ class FakeUsergrid:
         return self.data.truth(tenant)
 
     def task_truth(self, tenant: str) -> dict[str, TaskTruth]:
-        """All notifications, receipts, commands and imports, by the names of their lists."""
+        """All notifications, receipts, commands, imports and exports, by their identities."""
         return self.data.task_truth(tenant) | self.organizations.truth(tenant)
 
     def store(self, tenant: str) -> Store:

@@ -1,7 +1,7 @@
 """The imports and exports of the fake Usergrid: jobs of an organization, begun by its own people.
 
 Servers 2.1.0 have them, newer ones have them no more. What becomes of a job is written without
-moving `modified`. Whoever knows the UUID of an export can ask for it; nothing lists them.
+moving `modified`. Whoever knows the UUID of one can ask for it; no list of them is ever answered.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from harvester.simulator.fakes import Standing, TaskTruth
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.usergrid_agenda import Agenda
 from harvester.simulator.usergrid_auth import Principal
-from harvester.simulator.usergrid_entities import ROOT, Entity, Place
+from harvester.simulator.usergrid_entities import Entity
 from harvester.simulator.usergrid_index import Index, Indexing
 from harvester.simulator.usergrid_lives import MINUTE_MS
 from harvester.simulator.usergrid_pages import USUAL, Pages, Wanted
@@ -28,6 +28,7 @@ from harvester.simulator.world import World, instant
 IMPORTS, EXPORTS, INCLUDES = "imports", "exports", "includes"
 NEEDED = ("bucket_location", "s3_access_id", "s3_key")
 START_MS = 1000
+FILES = (0, 1, 12)  # of an import; the last are more than a page
 FAILING = 0.3  # share of jobs
 AT_ONCE = (timedelta(0), timedelta(0))
 
@@ -50,7 +51,7 @@ class Organizations:
         raise shapes.no_resource()
 
     def truth(self, tenant: str) -> dict[str, TaskTruth]:
-        """The imports, with their files as the result. Of exports nobody is told."""
+        """All that was begun; of imports with their files as the result."""
         return self._jobs[tenant].truth()
 
 
@@ -93,15 +94,17 @@ class Jobs:
     def truth(self) -> dict[str, TaskTruth]:
         self._agenda.bring(self._now_ms())
         return {
-            f"{IMPORTS}/{entity.uuid}": TaskTruth("import", None, self._history(entity))
-            for entity in self._store.members(IMPORTS)
+            f"{kind}/{entity.uuid}": TaskTruth(entity.type, None, self._history(entity))
+            for kind in (IMPORTS, EXPORTS)
+            for entity in self._store.members(kind)
         }
 
     def _history(self, entity: Entity) -> tuple[Standing, ...]:
-        """Of files no more is told here than how they are now."""
-        edges = self._store.edges(_files_of(entity))
+        """Of files no more is told here than how they are now; an export has none."""
+        edges = self._store.edges((entity.uuid, INCLUDES))
         files = [dict(edge.target.now.properties) for edge in edges]
-        results = [None] * (len(entity.versions) - 1) + [files]
+        last = files if entity.type == "import" else None
+        results = [None] * (len(entity.versions) - 1) + [last]
         return tuple(
             Standing(instant(version.at), str(version.properties["state"]), result)
             for version, result in zip(entity.versions, results, strict=True)
@@ -109,20 +112,19 @@ class Jobs:
 
     def _asked(self, request: web.Request, which: list[str]) -> web.Response:
         match which:
-            case []:
-                if not self._switches.lists_imports:
-                    raise ApiRefusal(500, "runtime", "Unable to get import entity")
-                return self._page(request, (ROOT, IMPORTS))
+            case []:  # it looks in a collection for what is a connection
+                raise ApiRefusal(500, "runtime", "Unable to get import entity")
             case [uuid]:
                 return self._one(request, self._known(uuid))
             case [uuid, "files"]:
-                return self._page(request, _files_of(self._known(uuid)))
+                return self._files(request, self._known(uuid))
         raise shapes.no_resource()
 
-    def _page(self, request: web.Request, place: Place) -> web.Response:
+    def _files(self, request: web.Request, job: Entity) -> web.Response:
         """The limit that is asked for is no matter."""
         params = {name: request.query[name] for name in ("ql", "cursor") if name in request.query}
-        wanted = Wanted(self._store, place, None, params | {"limit": str(USUAL)})
+        limit = {"limit": str(USUAL)}
+        wanted = Wanted(self._store, (job.uuid, INCLUDES), None, params | limit)
         page = self._pages.page(wanted, self._now_ms())
         cursor = {"cursor": page.cursor} if page.cursor else {}
         return self._told(request, [entity for entity, _ in page.rows], cursor)
@@ -171,7 +173,7 @@ class Jobs:
 
     def _start(self, job: Entity, ms: int) -> None:
         files: list[Entity] = []
-        count = self._chance.randint(0, 2) if job.type == "import" else 0
+        count = self._chance.choice(FILES) if job.type == "import" else 0
         for number in range(count):
             files.append(self._store.put("file_imports", _file(number), ms))
             self._store.connect(job, INCLUDES, files[-1], ms)
@@ -208,10 +210,6 @@ def _file(number: int) -> dict[str, object]:
     told: dict[str, object] = {"fileName": f"plant7.readings.{number}.json", "state": "SCHEDULED"}
     told |= {"errorMessage": " ", "lastUpdatedUUID": " "}
     return told | {"importedEntityCount": 0, "failedEntityCount": 0}
-
-
-def _files_of(job: Entity) -> Place:
-    return job.uuid, INCLUDES
 
 
 def _shown(entity: Entity) -> dict[str, object]:

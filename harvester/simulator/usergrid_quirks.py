@@ -40,7 +40,6 @@ class Switches:
     notification_times: Literal["ms", "s"] = "ms"  # in which people say when, and it is taken
     statistics: bool = True  # a notification that is finished tells how many it reached
     receipts_twice: bool = False  # of one notification on one device, where it failed
-    lists_imports: bool = True  # of servers 2.1.0, which by their source cannot
 
 
 AS_DOCUMENTED = Switches()

@@ -1,11 +1,12 @@
 -- Each tenant: how many devices, how many of them were heard of today, and how well it is pulled.
-with devices as (
-    select tenant,
-           platform,
-           count(*) as devices,
-           count(*) filter (where last_reading_at >= now() - interval '1 day') as heard_of
+with tenants as (
+    select distinct tenant, platform, devices
+    from harvester.streams
+), devices as (
+    select tenant, count(*) as heard_of
     from harvester.devices
-    group by tenant, platform
+    where last_reading_at >= now() - interval '1 day'
+    group by tenant
 ), readings as (
     select tenant, count(*) as readings, count(distinct quantity) as quantities
     from harvester.readings
@@ -20,12 +21,13 @@ with devices as (
 select tenant,
        platform,
        devices,
-       heard_of,
+       coalesce(heard_of, 0) as heard_of,
        coalesce(readings, 0) as readings,
        coalesce(quantities, 0) as quantities,
        greatest_lag,
        coalesce(failing_feeds, 0) as failing_feeds
-from devices
+from tenants
+left join devices using (tenant)
 left join readings using (tenant)
 left join coverage using (tenant)
 order by tenant;

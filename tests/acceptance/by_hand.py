@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 from acceptance.commands import Ended, harvester
-from acceptance.daemon import Daemon, running
+from acceptance.daemon import Daemon, forked, running
 from fix_postgres import Database
 from fix_simulator import stored_in
 
@@ -82,7 +82,8 @@ class Site:
 
     @asynccontextmanager
     async def running(self, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
-        async with running(self.config_file, wrapper) as daemon:
+        begun = running(self.config_file, wrapper) if wrapper else forked(self.config_file)
+        async with begun as daemon:
             yield daemon
         self.check("".join(daemon.said))
 

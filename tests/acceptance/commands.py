@@ -1,4 +1,4 @@
-"""The installed command, run to its end, and a site for it to speak of."""
+"""A command, run to its end, and a site for it to speak of."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acceptance.forked import Forked, fork
 from configured import TENANT
 from fix_postgres import Database
 from fix_simulator import stored_in
@@ -41,27 +42,39 @@ async def harvester(
     *words: str | Path, config: Path | None = None, piped: str = "", **variables: str
 ) -> Ended:
     """Run a command, which reads what is `piped`; no sentence of it may be a traceback."""
-    more: list[str | Path] = ["--config", config] if config else []
-    return await outcome(await begun(*words, *more, variables=variables), piped)
+    return await outcome(await fork([HARVESTER, *words, *_of(config)], variables, piped.encode()))
 
 
-async def begun(
+async def installed(*words: str | Path, config: Path | None = None, **variables: str) -> Ended:
+    """The same as a program of its own, where the start is what is asked for."""
+    return await outcome(await started(*words, *_of(config), variables=variables))
+
+
+async def started(
     *words: str | Path, stdout: int = PIPE, variables: Mapping[str, str] | None = None
 ) -> Process:
     return await asyncio.create_subprocess_exec(
         *(HARVESTER, *words),
-        stdin=PIPE,
+        stdin=DEVNULL,
         stdout=stdout,
         stderr=PIPE,
         env=os.environ | dict(variables or {}),
     )
 
 
-async def outcome(process: Process, piped: str = "") -> Ended:
-    out, err = await process.communicate(piped.encode() if process.stdin else None)
+async def begun(*words: str | Path) -> Forked:
+    return await fork([HARVESTER, *words])
+
+
+async def outcome(process: Process | Forked) -> Ended:
+    out, err = await process.communicate()
     assert b"Traceback" not in err, err.decode()
     assert process.returncode is not None
     return Ended(process.returncode, (out or b"").decode(), err.decode())
+
+
+def _of(config: Path | None) -> list[str | Path]:
+    return ["--config", config] if config else []
 
 
 def configured(

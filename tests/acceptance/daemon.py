@@ -16,6 +16,7 @@ from typing import Protocol
 import aiohttp
 from acceptance import hurry
 from acceptance.commands import HARVESTER
+from acceptance.forked import Armed, fork
 
 
 class _Process(Protocol):
@@ -77,9 +78,23 @@ def hurried(**seconds: float) -> list[str]:
 
 @asynccontextmanager
 async def running(config_file: Path, wrapper: Sequence[str] = ()) -> AsyncIterator[Daemon]:
+    """The installed program, until the end of the block."""
     command: list[str | Path] = [*wrapper, HARVESTER, "run", "--config", config_file]
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    daemon = Daemon(process)
+    async with _ended(Daemon(process)) as daemon:
+        yield daemon
+
+
+@asynccontextmanager
+async def forked(config_file: Path, armed: Armed | None = None) -> AsyncIterator[Daemon]:
+    """The same without what it costs to load its libraries, for who asks nothing of the start."""
+    process = await fork([HARVESTER, "run", "--config", config_file], armed=armed)
+    async with _ended(Daemon(process)) as daemon:
+        yield daemon
+
+
+@asynccontextmanager
+async def _ended(daemon: Daemon) -> AsyncIterator[Daemon]:
     try:
         yield daemon
     finally:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import aiohttp
 import asyncpg
-from acceptance.forked import forked
+from acceptance.daemon import forked
 from fix_postgres import Database
 from fix_simulator import stored_in
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 from acceptance.commands import EX_NOPERM, EX_USAGE, configured, harvester
-from acceptance.daemon import running
+from acceptance.daemon import forked
 from acceptance.stand import Stand, set_up, states
 from fix_postgres import Database
 from fix_simulator import stored_in
@@ -21,7 +21,7 @@ from harvester.cli.check import check
 from harvester.clock import SystemClock
 from harvester.service.house import opened
 from harvester.service.tenant import working
-from harvester.simulator import usergrid
+from harvester.simulator import coiote
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import Served, configure
 from harvester.simulator.world import World
@@ -187,7 +187,7 @@ async def test_a_daemon_forgets_what_is_older_in_its_audit_trail_than_configured
             "update harvester_data.auth_event set at = at - interval '31 d' where event_id % 2 = 0"
         )
         assert await connection.fetchval(f"{count} where {old}")
-        async with running(stand.path) as daemon:
+        async with forked(stand.path) as daemon:
             while await connection.fetchval(f"{count} where {old}"):
                 await asyncio.sleep(0.02)
             assert await daemon.end() == 0
@@ -198,8 +198,8 @@ async def test_a_platform_that_is_not_harvested_yet_is_told_by_check_and_at_the_
     database: Database, tmp_path: Path
 ) -> None:
     world = World("check", RealClock(), datetime.now(UTC) - timedelta(hours=1), things=2)
-    async with usergrid.serve(world) as fake:
-        served, head = [Served("usergrid", world, fake.url)], stored_in(database, tmp_path)
+    async with coiote.serve(world) as fake:
+        served, head = [Served("coiote", world, fake.url)], stored_in(database, tmp_path)
         path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
         ended = await harvester("check", "--json", config=path)
         settings = await asyncio.to_thread(config.load, path)

@@ -9,13 +9,13 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
-from acceptance.commands import EX_CONFIG, EX_USAGE, HARVESTER, begun, harvester, outcome
+from acceptance.commands import EX_CONFIG, EX_USAGE, HARVESTER, installed, outcome, started
 
 COMMANDS = ["run", "check", "status", "gaps", "query", "migrate", "login", "logout", "simulate"]
 
 
 async def test_help_names_every_command_and_how_to_begin() -> None:
-    ended = await harvester("--help", TERM="dumb", NO_COLOR="1")
+    ended = await installed("--help", TERM="dumb", NO_COLOR="1")
     listed = re.findall(r"^  (\w+) ", ended.out.partition("Commands:")[2], re.M)
     assert (ended.code, sorted(listed)) == (0, sorted([*COMMANDS, "keys"]))
     assert "harvester check --config config.toml" in ended.out
@@ -23,7 +23,7 @@ async def test_help_names_every_command_and_how_to_begin() -> None:
 
 
 async def test_help_waits_for_no_library_that_only_work_needs() -> None:
-    ended = await harvester("--help", PYTHONPROFILEIMPORTTIME="1")
+    ended = await installed("--help", PYTHONPROFILEIMPORTTIME="1")
     names = [line.rpartition("|")[2].strip() for line in ended.err.splitlines()]
     imported = {name.partition(".")[0] for name in names}
     assert "typer" in imported
@@ -34,7 +34,7 @@ async def test_help_waits_for_no_library_that_only_work_needs() -> None:
 
 @pytest.mark.parametrize("command", [*COMMANDS, "keys generate"])
 async def test_each_command_explains_itself_in_80_columns_with_an_example(command: str) -> None:
-    ended = await harvester(*command.split(), "--help", COLUMNS="80")
+    ended = await installed(*command.split(), "--help", COLUMNS="80")
     assert ended.code == 0
     assert re.search(rf"Examples?:\s+harvester {command}", ended.out)
     assert max(len(line) for line in ended.out.splitlines()) <= 80
@@ -42,7 +42,7 @@ async def test_each_command_explains_itself_in_80_columns_with_an_example(comman
 
 
 async def test_the_version_is_told() -> None:
-    ended = await harvester("--version")
+    ended = await installed("--version")
     assert re.fullmatch(r"harvester \d+\.\d+\.\d+\n", ended.out)
 
 
@@ -65,7 +65,7 @@ async def test_the_version_is_told() -> None:
 async def test_a_wrong_word_is_told_in_one_line_with_the_nearest(
     words: list[str], told: str
 ) -> None:
-    ended = await harvester(*words)
+    ended = await installed(*words)
     assert (ended.code, ended.out) == (EX_USAGE, "")
     assert ended.err.startswith("harvester: ")
     assert told in ended.err
@@ -73,14 +73,14 @@ async def test_a_wrong_word_is_told_in_one_line_with_the_nearest(
 
 
 async def test_without_a_command_there_is_help_but_no_success() -> None:
-    ended = await harvester()
+    ended = await installed()
     assert (ended.code, ended.out) == (EX_USAGE, "")
     assert "Commands:" in ended.err
 
 
 @pytest.mark.parametrize("command", ["check", "migrate", "status", "gaps"])
 async def test_a_configuration_that_is_not_there_is_told(tmp_path: Path, command: str) -> None:
-    ended = await harvester(command, config=tmp_path / "config.toml")
+    ended = await installed(command, config=tmp_path / "config.toml")
     assert ended.code == EX_CONFIG
     assert "there is no such file" in ended.said
 
@@ -89,7 +89,7 @@ async def test_a_configuration_that_is_not_there_is_told(tmp_path: Path, command
 async def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    process = await begun(*words, stdout=writing, variables={"PYTHONUNBUFFERED": ""})
+    process = await started(*words, stdout=writing, variables={"PYTHONUNBUFFERED": ""})
     os.close(writing)
     ended = await outcome(process)
     assert (ended.code, ended.err) == (1, "")
@@ -98,7 +98,7 @@ async def test_a_reader_that_leaves_is_no_error(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [["--help"], ["query"], ["check", "--json"]])
 async def test_a_full_disk_under_the_output_is_told(words: list[str]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    process = await begun(*words, stdout=full)
+    process = await started(*words, stdout=full)
     os.close(full)
     ended = await outcome(process)
     told = "harvester: cannot write: No space left on device.\n"

@@ -78,7 +78,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 async def test_the_lines_it_prints_lead_into_the_database_and_to_the_metrics(
     places: Path,
 ) -> None:
@@ -129,6 +129,7 @@ async def test_a_signal_ends_all_that_was_started(
     assert "Traceback" not in said
 
 
+@pytest.mark.timeout(180)
 async def test_once_compares_and_the_operators_own_database_is_left_alone(places: Path) -> None:
     own = {"HARVESTER_DATABASE__DSN": "postgresql://harvester@127.0.0.1:9/production"}
     async with started(places, "--once", **own) as process:
@@ -140,6 +141,7 @@ async def test_once_compares_and_the_operators_own_database_is_left_alone(places
     assert not CONTROL.search(said)
 
 
+@pytest.mark.timeout(180)
 async def test_on_a_terminal_it_draws_and_ctrl_c_ends_it(places: Path) -> None:
     """A bar over the backfill, then a picture that is drawn anew."""
     terminal, inside = pty.openpty()

@@ -1,4 +1,4 @@
-"""`harvester keys rotate`, installed, beside an installed daemon that harvests with a fake."""
+"""`harvester keys rotate` beside a daemon that harvests with a fake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.commands import EX_CONFIG, EX_USAGE, Ended, configured, harvester
-from acceptance.daemon import Daemon, running
+from acceptance.daemon import Daemon, forked
 from fix_postgres import Connection, Database
 from fix_simulator import configuration, stored_in
 from sealed_rows import opened_rows, seal_rows
@@ -124,7 +124,7 @@ async def site(
 
 @pytest.mark.timeout(40)
 async def test_a_daemon_goes_on_while_its_keys_are_rotated_and_nobody_logs_in(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.harvested(datetime.now(UTC))
         logins = dict(site.fake.token_calls)
@@ -139,7 +139,7 @@ async def test_a_daemon_goes_on_while_its_keys_are_rotated_and_nobody_logs_in(si
         assert site.fake.token_calls["password"] == logins["password"]
         assert await daemon.end() == 0
     assert not [line for line in daemon.said if '"level": "error"' in line or "failing" in line]
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.harvested(datetime.now(UTC))
     assert site.fake.token_calls["password"] == logins["password"]
@@ -147,7 +147,7 @@ async def test_a_daemon_goes_on_while_its_keys_are_rotated_and_nobody_logs_in(si
 
 @pytest.mark.timeout(40)
 async def test_a_key_is_prepared_reloaded_and_then_rotated(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.harvested(datetime.now(UTC))
         assert [(await site.rotate("--prepare")).code for _ in range(2)] == [0, 0]
@@ -171,7 +171,7 @@ async def test_a_key_is_prepared_reloaded_and_then_rotated(site: Site) -> None:
 async def test_under_the_wrong_keys_all_stays_as_it_is_and_the_right_ones_mend_it(
     site: Site, tmp_path: Path
 ) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.harvested(datetime.now(UTC))
     calls, before = dict(site.fake.token_calls), await rows(site.connection)
@@ -182,7 +182,7 @@ async def test_under_the_wrong_keys_all_stays_as_it_is_and_the_right_ones_mend_i
         EX_CONFIG,
         True,
     ), ended
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.told("is not in the key file; put the line of that key back")
         right.replace(site.file.path)
         assert [dict(site.fake.token_calls), await rows(site.connection)] == [calls, before]

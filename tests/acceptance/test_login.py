@@ -1,4 +1,4 @@
-"""Accounts logged in and out by hand with the installed command, beside the installed daemon."""
+"""Accounts logged in and out by hand with the command, beside the daemon."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acceptance.daemon import running
+from acceptance.daemon import forked
 from fix_postgres import Database
 from fix_simulator import configured_for
 
@@ -57,7 +57,7 @@ async def test_a_mistake_is_told_in_one_sentence(
 ) -> None:
     path = await configured_for(fake, tmp_path, database)
     mistake(path)
-    async with running(path) as daemon:
+    async with forked(path) as daemon:
         assert await daemon.process.wait() == code
         await daemon.end()
     told = [line for line in daemon.said if line.startswith("harvester: ")]
@@ -72,7 +72,7 @@ async def test_a_port_in_use_is_told(
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         path = await configured_for(fake, tmp_path, database, web_port=port)
-        async with running(path) as daemon:
+        async with forked(path) as daemon:
             assert await daemon.process.wait() == EX_UNAVAILABLE
             await daemon.end()
     [told] = [line for line in daemon.said if line.startswith("harvester: ")]
@@ -84,9 +84,9 @@ async def test_a_second_daemon_on_one_state_directory_is_refused(
     fake: FakeMydevices, database: Database, tmp_path: Path
 ) -> None:
     path = await configured_for(fake, tmp_path, database)
-    async with running(path) as first:
+    async with forked(path) as first:
         await first.ready()
-        async with running(path) as second:
+        async with forked(path) as second:
             assert await second.process.wait() == EX_TEMPFAIL
             await second.end()
         assert "Another harvester runs on the state directory" in "".join(second.said)

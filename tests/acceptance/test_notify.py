@@ -1,4 +1,4 @@
-"""What systemd hears of the installed daemon, from a real socket of its kind."""
+"""What systemd hears of the daemon, from a real socket of its kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from acceptance.daemon import running
+from acceptance.daemon import forked
 from fix_postgres import Database
 from fix_simulator import configured_for
 
@@ -73,7 +73,7 @@ def replace_in(file: Path, old: str, new: str) -> None:
 async def test_it_is_ready_when_it_harvests_and_says_when_it_reloads_and_stops(
     systemd: Systemd, config_file: Path
 ) -> None:
-    async with running(config_file) as daemon:
+    async with forked(config_file) as daemon:
         await systemd.hears("READY=1")
         await daemon.ready()
         await systemd.hears("WATCHDOG=1")
@@ -88,7 +88,7 @@ async def test_it_is_ready_when_it_harvests_and_says_when_it_reloads_and_stops(
 
 
 async def test_a_wrong_file_ends_a_reload_too(systemd: Systemd, config_file: Path) -> None:
-    async with running(config_file) as daemon:
+    async with forked(config_file) as daemon:
         await systemd.hears("READY=1")
         await asyncio.to_thread(config_file.unlink)
         daemon.process.send_signal(signal.SIGHUP)
@@ -99,7 +99,7 @@ async def test_a_wrong_file_ends_a_reload_too(systemd: Systemd, config_file: Pat
 
 async def test_a_start_that_fails_was_never_ready(systemd: Systemd, config_file: Path) -> None:
     await asyncio.to_thread(replace_in, config_file, "@127.0.0.1:", "@127.0.0.2:")
-    async with running(config_file) as daemon:
+    async with forked(config_file) as daemon:
         assert await daemon.process.wait() == 69
     assert not any("READY" in each for each in systemd.heard_all())
 
@@ -108,7 +108,7 @@ async def test_a_vanished_socket_stops_nobody_and_is_found_again(
     systemd: Systemd, config_file: Path
 ) -> None:
     (config_file.parent / "notify").unlink()
-    async with running(config_file) as daemon:
+    async with forked(config_file) as daemon:
         address = (await daemon.ready()).removesuffix("/metrics")
         async with aiohttp.ClientSession() as http, http.get(f"{address}/readyz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
@@ -133,7 +133,7 @@ async def test_a_start_that_takes_long_can_be_asked_and_asks_for_time(
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     await asyncio.to_thread(replace_in, config_file, "port = 0", f"port = {port}")
-    async with running(config_file), aiohttp.ClientSession() as http:
+    async with forked(config_file), aiohttp.ClientSession() as http:
         await systemd.hears("EXTEND_TIMEOUT_USEC=")
         await systemd.hears("EXTEND_TIMEOUT_USEC=")
         async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
@@ -149,7 +149,7 @@ async def test_a_start_that_takes_long_can_be_asked_and_asks_for_time(
 
 @pytest.mark.usefixtures("held_up")
 async def test_a_start_that_takes_long_can_be_stopped(systemd: Systemd, config_file: Path) -> None:
-    async with running(config_file) as daemon:
+    async with forked(config_file) as daemon:
         await systemd.hears("EXTEND_TIMEOUT_USEC=")
         await daemon.told("made a key file")
         async with asyncio.timeout(10):
@@ -161,7 +161,7 @@ async def test_a_stop_while_the_embedded_server_starts_leaves_none_behind(
     fake: FakeMydevices, empty_state: Path
 ) -> None:
     path = await configured_for(fake, empty_state.parent)
-    async with running(path) as daemon:
+    async with forked(path) as daemon:
         while not (empty_state / "postgres/server.lock").exists():
             await asyncio.sleep(0.01)
         assert await daemon.end() == 0

@@ -1,4 +1,4 @@
-"""SIGHUP to the installed daemon: what changed is applied, and nothing else is touched."""
+"""SIGHUP to the daemon: what changed is applied, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from acceptance.daemon import metric, running, scraped
+from acceptance.daemon import forked, metric, scraped
 from acceptance.reloading import asked_to_reload
 from fix_postgres import Connection, Database
 from fix_simulator import configured_for
@@ -79,7 +79,7 @@ async def site(database: Database, connection: Connection, tmp_path: Path) -> As
 
 
 async def test_a_tenant_goes_and_comes_and_the_other_is_not_touched(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         address = await daemon.ready()
         before = await site.fences("acme", "globex")
         site.config_file.write_text(site.without_globex)
@@ -102,7 +102,7 @@ async def test_another_password_in_the_same_file_is_a_change_and_is_not_shown(si
     secret = site.secret("acme")
     right = secret.read_text()
     secret.write_text("hunter2")
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         before = await site.fences("acme", "globex")
         await daemon.told("bad_credentials")
@@ -133,7 +133,7 @@ async def test_another_password_in_the_same_file_is_a_change_and_is_not_shown(si
 async def test_a_wrong_file_changes_nothing_until_it_is_mended(
     site: Site, spoil: Callable[[Site], str | None], problems: list[str]
 ) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         address = await daemon.ready()
         before = await site.fences("acme", "globex")
         if (text := spoil(site)) is None:
@@ -155,7 +155,7 @@ async def test_a_wrong_file_changes_nothing_until_it_is_mended(
 
 
 async def test_what_only_a_restart_changes_is_told_and_stays(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         address = await daemon.ready()
         site.config_file.write_text(site.whole.replace("[web]\n", '[web]\nhost = "::1"\n'))
         told = await asked_to_reload(daemon)
@@ -167,7 +167,7 @@ async def test_what_only_a_restart_changes_is_told_and_stays(site: Site) -> None
 
 async def test_a_tenant_that_cannot_be_added_stops_nobody(site: Site) -> None:
     site.config_file.write_text(site.without_globex)
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         address = await daemon.ready()
         await site.connection.execute(
             "insert into harvester_data.tenant (name, platform) values ('globex', 'devicehive')"
@@ -186,7 +186,7 @@ async def test_a_tenant_that_cannot_be_added_stops_nobody(site: Site) -> None:
 
 
 async def test_many_signals_at_once_are_as_good_as_one(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         before = await site.fences("acme", "globex")
         site.config_file.write_text(site.without_globex)
@@ -210,7 +210,7 @@ async def test_after_many_reloads_the_database_holds_exactly_what_was_published(
     site.fake.faults.add(Fault("/readings", delay(0.05), times=None))
     changed = site.whole.replace('"1s"', '"2s"')
     began = datetime.now(UTC)
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         for _ in range(25):
             text = dice.choice([site.whole, site.without_globex, changed, "broken"])
@@ -232,7 +232,7 @@ async def test_after_many_reloads_the_database_holds_exactly_what_was_published(
 
 async def test_a_stop_during_a_reload_and_a_reload_during_a_stop_end_well(site: Site) -> None:
     site.fake.faults.add(Fault("/readings", delay(0.5), times=None))
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.fences("acme", "globex")
         site.config_file.write_text(site.without_globex)
@@ -250,14 +250,14 @@ async def test_a_stop_during_a_reload_and_a_reload_during_a_stop_end_well(site: 
 
 
 async def test_after_a_kill_during_a_reload_a_start_goes_on(site: Site) -> None:
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         before = await site.fences("acme", "globex")
         site.config_file.write_text(site.whole.replace('"1s"', '"2s"'))
         daemon.process.send_signal(signal.SIGHUP)
         await daemon.told("configuration read again")
         await daemon.end(signal.SIGKILL)
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.taken_anew(before, "acme", "globex")
         assert await daemon.end() == 0
@@ -270,7 +270,7 @@ async def test_a_reload_while_the_database_is_away_is_told_and_can_be_asked_for_
         through = site.whole.replace(database.dsn, line.dsn)
         only_acme = site.without_globex.replace(database.dsn, line.dsn)
         site.config_file.write_text(only_acme)
-        async with running(site.config_file) as daemon:
+        async with forked(site.config_file) as daemon:
             await daemon.ready()
             before = await site.fences("acme")
             line.cut()

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from acceptance.daemon import hurried, running, scraped, values
-from acceptance.forked import forked
+from acceptance.daemon import forked, hurried, running, scraped, values
 from embedded_state import kill_postmaster
 from fix_postgres import Connection, Database, Postgres
 from fix_simulator import configured_for
@@ -122,7 +121,7 @@ async def test_rows_appear_for_a_reader_and_the_counts_add_up(
 
 async def test_a_stop_in_the_middle_of_a_window_ends_it_and_a_start_goes_on(site: Site) -> None:
     site.fake.faults.add(Fault("/readings", delay(0.3), times=None))
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await site.asked(1)
         begun = site.fake.requests[READINGS]
         assert await daemon.end() == 0
@@ -130,7 +129,7 @@ async def test_a_stop_in_the_middle_of_a_window_ends_it_and_a_start_goes_on(site
         assert any('"event": "stopped"' in line for line in daemon.said)
     assert await site.pool.fetchval("select count(*) from harvester.readings")
     site.fake.faults.clear()
-    async with running(site.config_file):
+    async with forked(site.config_file):
         await site.caught_up()
     assert (await site.comparison()).differences == []
 
@@ -147,7 +146,7 @@ async def test_after_ten_kills_the_database_holds_exactly_what_was_published(sit
             assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
         stored.append(await site.stored(0))
     assert len(set(stored)) > 5, f"most kills must come in the middle of the work: {stored}"
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await daemon.ready()
         await site.caught_up()
         assert await daemon.end() == 0

@@ -25,7 +25,8 @@ from harvester.simulator.recording import ending, read
 from harvester.simulator.replay import Replay
 
 EX_DATAERR, EX_NOINPUT, EX_CANTCREAT = 65, 66, 73
-FIRST = datetime(2024, 3, 30, 23, 59, 59, 250_000, tzinfo=UTC)
+LONG_AGO = datetime.now(UTC) - timedelta(days=500)
+FIRST = LONG_AGO.replace(hour=23, minute=59, second=59, microsecond=250_000)
 MINE = 'state_directory = "state"\n'
 Rows = dict[tuple[str, str, datetime], str | float]
 
@@ -84,7 +85,8 @@ async def stored(state: Path, wanted: int) -> Rows:
         await connection.close()
 
 
-async def test_what_was_recorded_years_ago_is_in_the_database_after_the_printed_command(
+@pytest.mark.timeout(180)
+async def test_what_was_recorded_long_ago_is_in_the_database_after_the_printed_command(
     empty_state: Path,
 ) -> None:
     folder = empty_state.parent

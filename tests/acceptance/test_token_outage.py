@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from acceptance.daemon import Daemon, running
+from acceptance.daemon import Daemon, forked
 from acceptance.renewing import Outcome, Setting, Site, site_of
 from aiohttp import web
 from fix_postgres import Database
@@ -87,7 +87,7 @@ async def answered_in_an_outage(
     """A daemon whose new token is in a file, for the database is away."""
     late = Late()
     site.fake.faults.add(Fault("POST ", late))
-    async with running(site.config_file) as daemon:
+    async with forked(site.config_file) as daemon:
         await late.is_given.wait()
         await server.stop()
         if drains:

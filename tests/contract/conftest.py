@@ -3,9 +3,13 @@ tested here, and fails here without a fake. Quirks that `BESIDE` matches are no 
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from brought import goes_by_arrival
 from fix_platforms import Stage, staged
 
 from harvester.simulator import fakes
@@ -18,6 +22,9 @@ LASTING: Mapping[str, Mapping[str, Any]] = {"devicehive": {"cache_ttl": 0}}
 """So that all that was ever said can be asked for, as of a platform that keeps it."""
 
 
+SKEWS = {"behind": timedelta(hours=-2), "ahead": timedelta(hours=2)}
+
+
 def quirks(platforms: Iterable[str], beside: str) -> Iterator[tuple[str, str | None]]:
     for name in platforms:
         try:
@@ -27,20 +34,44 @@ def quirks(platforms: Iterable[str], beside: str) -> Iterator[tuple[str, str | N
             yield name, None  # so that a test tells
 
 
+def lossy(platforms: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """The quirks by which a platform's index never knows all that there is."""
+    for name, way in quirks(platforms, ""):
+        if way and bool(getattr(fakes.simulated(name).QUIRKS[way], "unindexed", False)):
+            yield name, way
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    platforms = metafunc.module.PLATFORMS
+    platforms, beside = metafunc.module.PLATFORMS, getattr(metafunc.module, "BESIDE", "")
     if "stage" in metafunc.fixturenames:
         metafunc.parametrize("stage", platforms, indirect=True)
     if "quirky" in metafunc.fixturenames:
-        ways = list(quirks(platforms, getattr(metafunc.module, "BESIDE", "")))
-        names = [" ".join(filter(None, way)) for way in ways]
-        metafunc.parametrize("quirky", ways, ids=names, indirect=True)
+        parametrize(metafunc, "quirky", quirks(platforms, beside))
+    if "forgetful" in metafunc.fixturenames:
+        parametrize(metafunc, "forgetful", lossy(platforms))
+    if "skewed" in metafunc.fixturenames:
+        ways = product(filter(goes_by_arrival, platforms), SKEWS)
+        parametrize(metafunc, "skewed", ways)
+
+
+def parametrize(
+    metafunc: pytest.Metafunc, fixture: str, ways: Iterable[tuple[str, str | None]]
+) -> None:
+    each = list(ways)
+    names = [" ".join(filter(None, way)) for way in each]
+    metafunc.parametrize(fixture, each, ids=names, indirect=True)
+
+
+def played(
+    name: str, pool: "Pool", quirk: str | None = None, **switched: object
+) -> AbstractAsyncContextManager[Stage]:
+    return staged(name, pool, quirk=quirk, **{**LASTING.get(name, {}), **switched})
 
 
 @pytest.fixture
 async def stage(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
     """Each platform, as its documents say."""
-    async with staged(request.param, pool, **LASTING.get(request.param, {})) as stage:
+    async with played(request.param, pool) as stage:
         yield stage
 
 
@@ -48,5 +79,21 @@ async def stage(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[S
 async def quirky(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
     """Each platform in each of its ways."""
     name, quirk = request.param
-    async with staged(name, pool, quirk=quirk, **LASTING.get(name, {})) as stage:
+    async with played(name, pool, quirk) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def forgetful(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
+    """Each platform whose index lost some of what it is asked for."""
+    name, quirk = request.param
+    async with played(name, pool, quirk) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def skewed(request: pytest.FixtureRequest, pool: "Pool") -> AsyncIterator[Stage]:
+    """Each platform whose windows are of what came in by its own clock, which is wrong."""
+    name, way = request.param
+    async with played(name, pool, clock_skew=SKEWS[way]) as stage:
         yield stage

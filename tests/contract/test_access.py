@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from accessed import (
+    OF_DATA,
     OWN,
     STOPPED,
     counted,
@@ -29,11 +30,7 @@ from harvester.model import Credentials
 from harvester.simulator import fakes
 
 PLATFORMS = platforms.names()
-BESIDE = (
-    "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
-    "|older data|index|sorting|batches|types|gzip|in seconds|receipts"
-)
-"""Ways in which readings alone differ."""
+BESIDE = OF_DATA
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 WEEK_OF_HOURS = 7 * 24

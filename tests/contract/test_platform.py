@@ -1,88 +1,114 @@
 """What every adapter of readings keeps to, shown on the real one before its fake."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from befallen import says, the_next
-from fix_platforms import HISTORY, LARGEST_BODY, NOW, SINCE, Facts, Stage, login, within
+from brought import busiest, facts, held, instants, of, places, pulled, serves_all, told
+from fix_platforms import HISTORY, LARGEST_BODY, NOW, SINCE, Stage, login
 
 from harvester import platforms
-from harvester.auth import AccountApi
 from harvester.errors import (
     Forbidden,
     Malformed,
     TokenError,
     TooLarge,
 )
-from harvester.model import Credentials, Feed, Window
+from harvester.model import Credentials, Window
 from harvester.platforms.base import Platform
 from harvester.simulator.faults import Fault, Kind, html_page, oversized, refuse
 
 PLATFORMS = [name for name in platforms.names() if issubclass(platforms.adapter(name), Platform)]
 """Those whose data is read; of the others only the tokens are kept yet."""
-BESIDE = "^(refusals|no management|no making|short lives|rotating|sessions|newer|kept)"
-"""Ways in which tokens alone differ, or in which nothing does, as all is kept here anyway."""
+BESIDE = (
+    "^(refusals|no management|no making|short lives|rotating|sessions|newer|kept|guarded"
+    "|tokens|no lifetimes|lifetimes|more members|older server|times in|receipts)"
+)
+"""Ways in which tokens or tasks alone differ, or in which nothing does, as all is kept here anyway;
+and that in which users may read nothing."""
 READ = "GET "
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 NONSENSE = ('{"readings": [', "7", '"none"', "null", '{"error": "invalid_grant"}', "[[[")
-
-
-def instants(facts: Facts) -> list[datetime]:
-    return sorted({key[2] for key in facts})
-
-
-def of(feed: Feed, facts: Facts) -> Facts:
-    return {key: value for key, value in facts.items() if key[0] in feed.devices}
-
-
-async def busiest(stage: Stage) -> tuple[Feed, AccountApi]:
-    """The feed of which most was published."""
-    feeds = (await stage.feeds()).values()
-    return max(feeds, key=lambda each: len(instants(of(each[0], stage.truth))))
 
 
 async def test_all_that_was_published_is_pulled_in_every_way_of_the_platform(
     quirky: Stage,
 ) -> None:
-    pulled: dict[tuple[str, str, datetime], float | str] = {}
-    for feed, api in (await quirky.feeds()).values():
-        pulled |= await quirky.pulled(api, feed, HISTORY)
-    assert pulled == quirky.truth
+    feeds = (await quirky.feeds()).values()
+    assert held(*[await pulled(quirky, *each, HISTORY) for each in feeds]) == quirky.truth
     assert quirky.fake.violations == []
 
 
 async def test_windows_that_meet_on_a_reading_lose_none_and_double_none(quirky: Stage) -> None:
     feed, api = await busiest(quirky)
-    truth = of(feed, quirky.truth)
-    edges = instants(truth)[5::20]
-    edges = [edge + shift * MICROSECOND for edge in edges for shift in (-1, 0, 1)]
-    for window in map(Window, edges, edges[1:]):
-        assert await quirky.pulled(api, feed, window) == within(truth, window)
+    shifts = (-MICROSECOND, timedelta(), MICROSECOND)
+    met = [at for at in places(quirky, feed) if at < NOW - 2 * HOUR][5::20]
+    edges = [at + shift for at in met for shift in shifts]
+    windows = map(Window, [SINCE, *edges], [*edges, HISTORY.until])
+    *parts, last = [set(await told(quirky, feed, api, window)) for window in windows]
+    assert facts(quirky, last.union(*parts)) == of(feed, quirky.truth)
+    # With the newest window comes what there is of late, as far back as it may go.
+    assert sum(map(len, parts)) == len(set().union(*parts))
 
 
 async def test_a_window_in_which_nothing_was_published_is_empty(stage: Stage) -> None:
     feed, api = await busiest(stage)
-    first, second, *_ = instants(of(feed, stage.truth))
+    first, second, *_ = places(stage, feed)
     for window in (
         Window(first + MICROSECOND, second),
-        Window(NOW + MICROSECOND, NOW + timedelta(hours=3)),
         Window(SINCE - timedelta(days=9), SINCE - timedelta(days=8)),
     ):
-        assert await stage.pulled(api, feed, window) == {}
+        assert await pulled(stage, feed, api, window) == {}
+    ahead = await pulled(stage, feed, api, Window(NOW + MICROSECOND, NOW + 3 * HOUR))
+    assert all(at <= NOW for at in instants(ahead))
+
+
+async def test_windows_of_arrival_go_by_the_platforms_clock(skewed: Stage) -> None:
+    feed, api = await busiest(skewed)
+    ahead = (await skewed.reads.time(api) or NOW) - NOW
+    window = Window(SINCE + ahead, HISTORY.until + ahead)
+    assert await pulled(skewed, feed, api, window) == of(feed, skewed.truth)
+
+
+async def test_what_changed_after_its_arrival_is_told_to_who_wants_it_from_now_on(
+    skewed: Stage,
+) -> None:
+    feeds, before = [*(await skewed.feeds()).values()], skewed.truth
+    from_now = await skewed.reads.time(feeds[0][1])
+    assert from_now
+    skewed.clock.advance(DAY)
+    day = Window(from_now, from_now + DAY)
+    heard = held(*[await pulled(skewed, *each, day) for each in feeds if each[0].from_now])
+    now = skewed.truth.items()
+    changed = {key: value for key, value in now if before.get(key, value) != value}
+    assert changed and changed.items() <= heard.items()
+
+
+async def test_what_the_index_lost_is_brought_by_what_is_gone_over(forgetful: Stage) -> None:
+    feeds = (await forgetful.feeds()).values()
+    window = Window(SINCE, NOW - 2 * HOUR)
+    asked = [await pulled(forgetful, *each, window) for each in feeds if not each[0].every]
+    gone_over = [await pulled(forgetful, *each, HISTORY) for each in feeds if each[0].every]
+    assert held(*gone_over) == forgetful.truth
+    lost = forgetful.truth.keys() - held(*asked).keys()
+    assert any(key[2] < NOW - 3 * HOUR for key in lost)
 
 
 async def test_a_user_finds_what_he_may_see_shared_or_not(stage: Stage) -> None:
+    sees_all = await serves_all(stage)
     for user in stage.tenant.users:
         found = await stage.devices(login(user))
-        seen = {thing.uuid: thing for thing in stage.tenant.things if user.name in thing.seen_by}
+        things = (each for each in stage.tenant.things if sees_all or user.name in each.seen_by)
+        seen = {thing.uuid: thing for thing in things}
         assert found.keys() == seen.keys()
         assert {each.seen_by for _, each in found.values()} == {None}
         for uuid, thing in seen.items():
             device, finding = found[uuid]
             assert device.name == thing.name
             reports = thing.active and not thing.model.gateway
-            devices = [feed.devices for feed in finding.feeds if feed.stream == "readings"]
-            assert devices == [(uuid,)] or not (reports or devices), (
+            served = {feed.devices for feed in finding.feeds if feed.stream == "readings"}
+            assert served - {()} == {(uuid,)} or not (reports or served), (
                 "some cannot tell who is silent"
             )
     assert {len(thing.seen_by) for thing in stage.tenant.things} == {1, 2, 3}
@@ -103,10 +129,12 @@ async def test_what_a_platform_states_of_channels_is_found_as_stated(stage: Stag
 async def test_the_tenants_own_client_finds_all_things_and_whose_they_are(stage: Stage) -> None:
     if not stage.adapter.own_client:  # then there is nothing more to find than users see
         return
-    found = (await stage.devices(Credentials(None))).items()
-    owned = {(uuid, each.seen_by) for uuid, (_, each) in found if each.seen_by}
-    assert owned == {(thing.uuid, thing.owner.name) for thing in stage.tenant.things}
-    feeds = {feed.key for _, (_, each) in found for feed in each.feeds}
+    found = await stage.discovered(Credentials(None))
+    whose = {(each.device.identifier, each.seen_by) for each in found if each.device}
+    is_nobodys = await serves_all(stage)
+    owned = {(each.uuid, None if is_nobodys else each.owner.name) for each in stage.tenant.things}
+    assert owned == {(uuid, user) for uuid, user in whose if user or is_nobodys}
+    feeds = {feed.key for each in found for feed in each.feeds if feed.stream == "readings"}
     assert feeds == (await stage.feeds()).keys()
 
 
@@ -115,7 +143,7 @@ async def test_a_token_refused_in_the_middle_of_reading_costs_a_renewal(quirky: 
     calls = quirky.calls()
     refused = quirky.fake.faults.add(the_next("GET", refuse(401), after=1))
     for _ in range(2):
-        assert await quirky.pulled(api, feed, HISTORY) == of(feed, quirky.truth)
+        assert await pulled(quirky, feed, api, HISTORY) == of(feed, quirky.truth)
     assert (refused.fired, quirky.calls()) == (1, calls + 1)
 
 
@@ -133,18 +161,18 @@ async def test_what_is_no_answer_does_not_pass_for_silence(stage: Stage, kind: K
     feed, api = await busiest(stage)
     stage.fake.faults.add(Fault(READ, kind, times=None))
     with pytest.raises(Malformed):
-        await stage.pulled(api, feed, HISTORY)
+        await pulled(stage, feed, api, HISTORY)
     with pytest.raises(Malformed):
         await stage.discovered()
     stage.fake.faults.clear()
-    assert await stage.pulled(api, feed, HISTORY) == of(feed, stage.truth)
+    assert await pulled(stage, feed, api, HISTORY) == of(feed, stage.truth)
 
 
 async def test_an_oversized_answer_asks_for_less(stage: Stage) -> None:
     feed, api = await busiest(stage)
     stage.fake.faults.add(Fault(READ, oversized(LARGEST_BODY + 1), times=None))
     with pytest.raises(TooLarge):
-        await stage.pulled(api, feed, HISTORY)
+        await pulled(stage, feed, api, HISTORY)
 
 
 async def test_what_is_told_of_one_device_may_be_forbidden(stage: Stage) -> None:
@@ -156,9 +184,11 @@ async def test_what_is_told_of_one_device_may_be_forbidden(stage: Stage) -> None
 
 
 async def test_one_forbidden_feed_is_told_and_spoils_no_other(stage: Stage) -> None:
-    feeds = list((await stage.feeds()).values())
+    feeds = (await stage.feeds()).values()
+    whole = [await pulled(stage, feed, api, HISTORY) for feed, api in feeds]
+    (first, api), *_ = feeds
     stage.fake.faults.add(the_next("GET", refuse(403)))
     with pytest.raises(Forbidden):
-        await stage.pulled(feeds[0][1], feeds[0][0], HISTORY)
-    for feed, api in feeds:
-        assert await stage.pulled(api, feed, HISTORY) == of(feed, stage.truth)
+        await pulled(stage, first, api, HISTORY)
+    assert [await pulled(stage, feed, api, HISTORY) for feed, api in feeds] == whole
+    assert set().union(*whole) == stage.truth.keys()

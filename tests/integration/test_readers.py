@@ -189,12 +189,16 @@ async def test_devices_that_sent_nothing_and_devices_that_were_not_asked(lived_i
 
 
 async def test_tenants_beside_each_other(lived_in: Site) -> None:
-    async with tenant(lived_in.pool, "other") as other:
+    async with (
+        tenant(lived_in.pool, "other") as other,
+        tenant(lived_in.pool, "without devices") as empty,
+    ):
         await other.feed("never pulled")
-        one, another = await answer(lived_in, "compare_tenants.sql")
+        one, another, last = await answer(lived_in, "compare_tenants.sql")
     assert timedelta(0) < one.pop("greatest_lag") < LONG
     assert list(one.values()) == [lived_in.name, "mydevices", 3, 1, 3, 1, 0]
     assert list(another.values()) == [other.name, "mydevices", 1, 0, 0, 0, None, 0]
+    assert list(last.values()) == [empty.name, "mydevices", 0, 0, 0, 0, None, 0]
 
 
 async def test_who_needs_a_person_and_what_token_calls_came_to(lived_in: Site) -> None:

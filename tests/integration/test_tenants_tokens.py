@@ -17,15 +17,15 @@ from harvester.auth.life import MOST_TRIES
 from harvester.errors import StoreUnavailable
 from harvester.service.house import opened
 from harvester.service.tenants import Tenants
-from harvester.simulator import usergrid
+from harvester.simulator import coiote
 from harvester.simulator.clock import HandClock
+from harvester.simulator.coiote_quirks import Switches
 from harvester.simulator.configured import Served, configure
-from harvester.simulator.usergrid_quirks import Switches
 from harvester.simulator.world import World
 from harvester.store import credentials
 
 TOKENS = "acme tokens"
-HOUR, HOUR_MS = timedelta(hours=1), 3_600_000
+HOUR = timedelta(hours=1)
 
 
 async def states(shop: Shop) -> dict[str, int]:
@@ -128,8 +128,8 @@ async def test_of_a_platform_that_is_not_read_yet_the_tokens_are_kept_alive(
 ) -> None:
     clock = HandClock(NOW)
     world = World("tokens", clock, NOW - HOUR, things=1)
-    async with usergrid.serve(world, switches=Switches(accesstokenttl=HOUR_MS)) as fake:
-        served = [Served("usergrid", world, fake.url)]
+    async with coiote.serve(world, switches=Switches(lifetime=3600)) as fake:
+        served = [Served("coiote", world, fake.url)]
         head = stored_in(database, tmp_path)
         path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
         settings = await asyncio.to_thread(config.load, path)

@@ -12,7 +12,7 @@ from simulated_usergrid import NOW, Play, playing
 
 from harvester.client import TRIES, Client
 from harvester.errors import Forbidden, Malformed, ServerFailed, Truncated
-from harvester.model import Feed, Sample, Window
+from harvester.model import Credentials, Feed, Sample, Window
 from harvester.platforms.base import Params
 from harvester.platforms.usergrid import Adapter
 from harvester.platforms.usergrid.options import UsergridOptions
@@ -262,6 +262,16 @@ async def test_a_path_that_is_gone_is_forbidden_and_not_empty() -> None:
         it.play.fake.faults.add(Fault("/readings", refuse(404)))
         with pytest.raises(Forbidden):
             await it.told()
+
+
+async def test_a_collection_that_nobody_wrote_to_is_empty_and_not_gone() -> None:
+    async with reading() as it:
+        for feed in (READINGS, CHANGED, SWEPT):
+            assert await it.told(feed) == []
+        found = [each async for each in it.adapter.discover(it, Credentials("ana"))]
+        assert [feed.key for each in found for feed in each.feeds] == [
+            each.key for each in (READINGS, CHANGED, SWEPT)
+        ]
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-5), timedelta(hours=7)])

@@ -1,30 +1,15 @@
-"""Task reports of Usergrid through the whole corridor, and imports before the real adapter."""
+"""Task reports of Usergrid through the whole corridor."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
-from exchanged import LeapClock
 from fix_postgres import Database
 from fix_usergrid import HOUR, Plant, plant
-from simulated_usergrid import MANAGEMENT, NOW, Play, playing
-from structlog.testing import capture_logs
 
-from harvester.client import Client
-from harvester.errors import ServerFailed
-from harvester.model import Credentials, Feed, OpenTask, TaskReport, Window
-from harvester.platforms.base import Params
-from harvester.platforms.usergrid import Adapter
-from harvester.platforms.usergrid.options import UsergridOptions
-from harvester.simulator.usergrid_logins import organization_client
 from harvester.simulator.usergrid_quirks import Switches
 
-IMPORTS = Feed("task_reports", "imports")
 MINUTE = timedelta(minutes=1)
 SETTLED = 3 * HOUR
 """What stood so for this long is known: one that is open is asked for by itself after a quarter of
@@ -127,89 +112,3 @@ async def test_what_was_deleted_while_it_was_open_vanishes_and_is_kept(
         [row] = await it.house.pool.fetch(_VANISHED, identity)
         assert tuple(row) == ("pending", it.clock.now())
         assert await states(it, identity) == ["pending", "pending"]
-
-
-@dataclass(slots=True)
-class Management:
-    """`base.Api` of an organization's client, the adapter, and the fake that both speak to."""
-
-    play: Play
-    client: Client
-    adapter: Adapter
-    access: str
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        return await self.client.get(path, params, self.bearer)
-
-    async def bearer(self) -> str:
-        return self.access
-
-    async def begin(self) -> str:
-        """A job of somebody's: its UUID."""
-        storage = {"bucket_location": "b", "s3_access_id": "i", "s3_key": "k"}
-        told = {"properties": {"storage_provider": "s3", "storage_info": storage}}
-        where = "/management/orgs/acme/apps/plant7/imports"
-        status, body = await self.play.send("POST", where, self.access, json=told)
-        assert status == 200, body
-        return str(body["entities"][0]["uuid"])
-
-    async def reports(self, window: Window) -> list[TaskReport]:
-        told = self.adapter.task_reports(self, IMPORTS, window)
-        return [each async for batch in told for each in batch if isinstance(each, TaskReport)]
-
-
-@asynccontextmanager
-async def management(switches: Switches) -> AsyncIterator[Management]:
-    async with playing(switches) as play:
-        options = UsergridOptions(
-            base_url=play.fake.url, organization="acme", application="plant7", jobs=True
-        )
-        _, told = await play.client(organization_client(play.acme), MANAGEMENT)
-        url, clock = options.base_url, LeapClock(NOW)  # so that no try is waited for
-        async with Client(url, clock, tenant="a", platform="usergrid", concurrency=4) as client:
-            yield Management(play, client, Adapter(options), told["access_token"])
-
-
-async def test_imports_are_told_as_they_stand_with_their_files() -> None:
-    async with management(Switches(server="2.1.0")) as it:
-        uuids = [await it.begin() for _ in range(12)]  # more than a page of them
-        window = Window(NOW, NOW + MINUTE)
-        fresh = await it.reports(window)
-        it.play.later(3600)
-        over = await it.reports(window)
-        for said, states in ((fresh, {"pending"}), (over, {"succeeded", "failed"})):
-            assert sorted(each.task for each in said) == sorted(uuids)
-            assert {each.state for each in said} == states
-        truth = it.play.fake.task_truth("acme")
-        assert {each.identity: each.result for each in over} == {
-            name: task.now.result for name, task in truth.items() if name.startswith("imports/")
-        }
-        assert await it.reports(Window(NOW + MINUTE, NOW + HOUR)) == []
-        task = OpenTask(fresh[0].identity, fresh[0].task, None)
-        assert [*await it.adapter.task_report(it, IMPORTS, task)] == [
-            each for each in over if each.identity == task.identity
-        ]
-
-
-@pytest.mark.parametrize(
-    ("switches", "reason"),
-    [
-        (Switches(server="2.1.0", lists_imports=False), "server_failed"),
-        (Switches(server="2.2"), "forbidden"),
-    ],
-)
-async def test_imports_that_a_server_does_not_list_are_told_and_left_out(
-    switches: Switches, reason: str
-) -> None:
-    async with management(switches) as it:
-        with capture_logs() as logs:
-            found = [each async for each in it.adapter.discover(it, Credentials(None))]
-        assert found == []
-        assert [(log["event"], log["reason"]) for log in logs] == [("failing", reason)]
-
-
-async def test_an_import_that_the_server_knows_no_more_is_not_taken_for_gone() -> None:
-    async with management(Switches(server="2.1.0")) as it:
-        unknown = OpenTask(f"imports/{UUID(int=7)}", str(UUID(int=7)), None)
-        with pytest.raises(ServerFailed):
-            await it.adapter.task_report(it, IMPORTS, unknown)

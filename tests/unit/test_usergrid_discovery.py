@@ -75,6 +75,17 @@ async def test_each_device_of_a_template_has_feeds_of_its_own() -> None:
     assert rest == Discovered(None, tuple(feeds("readings")))
 
 
+async def test_devices_may_be_in_several_collections() -> None:
+    paths = ("pumps/{device}/sends/readings", "rooms/{device}/sends/readings")
+    pumps, rooms = answered({"uuid": "p"}, {"uuid": "both"}), answered({"uuid": "both"})
+    api = ToldApi({f"{ROOT}/pumps": pumps, f"{ROOT}/rooms": rooms})
+    told = await found(api, adapter(*paths))
+    assert [(each.device, len(each.feeds)) for each in told] == [
+        (Device("p"), 3),
+        (Device("both"), 6),
+    ]
+
+
 async def test_all_devices_are_found_though_one_comes_twice_and_one_has_no_uuid() -> None:
     pages: dict[object, dict[str, object]] = {
         None: answered({"uuid": "d1"}, {"uuid": "d2"}, cursor="a="),
@@ -103,10 +114,10 @@ async def test_what_is_forbidden_is_told_once_and_left_out(status: int) -> None:
         assert len((await found(api, usergrid))[0].feeds) == 6
     told = [(each["event"], each["what"], each.get("reason")) for each in logs]
     assert told == [
-        ("failing", "ana: air", "forbidden"),
-        ("failing", f"ana: {PUMPS}", "forbidden"),
-        ("well again", "ana: air", None),
-        ("well again", f"ana: {PUMPS}", None),
+        ("failing", f"ana: {ROOT}/air", "forbidden"),
+        ("failing", f"ana: {ROOT}/{PUMPS}", "forbidden"),
+        ("well again", f"ana: {ROOT}/air", None),
+        ("well again", f"ana: {ROOT}/{PUMPS}", None),
     ]
     assert logs[0]["status"] == status
 
@@ -114,7 +125,7 @@ async def test_what_is_forbidden_is_told_once_and_left_out(status: int) -> None:
 async def test_the_tenants_own_client_is_named_where_something_is_forbidden_to_it() -> None:
     with capture_logs() as logs:
         assert await found(ToldApi({}), adapter("readings"), Credentials(None)) == []
-    assert [each["what"] for each in logs] == ["(client): readings"]
+    assert [each["what"] for each in logs] == [f"(client): {ROOT}/readings"]
 
 
 @pytest.mark.parametrize(
@@ -162,9 +173,10 @@ async def test_a_refusal_tells_the_time_as_well() -> None:
             await adapter("readings").time(ToldApi({f"{ROOT}/readings": Forbidden("", 401, body)}))
 
 
-async def test_where_nothing_is_configured_no_time_is_asked_for() -> None:
+async def test_where_only_jobs_are_configured_no_time_is_asked_for() -> None:
     api = ToldApi({})
-    assert await adapter().time(api) is None
+    job = "0b4e28ba-2fa1-11ee-b9d1-0242ac120002"
+    assert await adapter(imports=[job], level="management").time(api) is None
     assert api.asked == []
 
 

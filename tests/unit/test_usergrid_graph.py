@@ -1,11 +1,10 @@
 """Usergrid: the path without an index is walked from the newest edge, as far as it must be."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from paged import BASE, Paged, Row, row
+from paged import BASE, PATH, Paged, Row, row, uuids, window
 
 from harvester.errors import (
     Forbidden,
@@ -15,17 +14,8 @@ from harvester.errors import (
     TooLarge,
     Truncated,
 )
-from harvester.model import Window
 from harvester.platforms.base import Api
 from harvester.platforms.usergrid.graph import MOST_PAGES, Graph, pages
-from harvester.platforms.usergrid.instants import MS, from_millis
-
-PATH = "/acme/plant7/readings"
-
-
-def window(since: int, until: int) -> Window:
-    """From and until so many milliseconds after BASE."""
-    return Window(from_millis(BASE) + since * MS, from_millis(BASE) + until * MS)
 
 
 async def walked(
@@ -36,10 +26,6 @@ async def walked(
     async for entities in (graph or Graph()).walk(api, PATH, window(since, until), most):
         met += entities
     return [each["uuid"] for each in met]
-
-
-def uuids(numbers: Sequence[int]) -> list[str]:
-    return [f"u{number:05d}" for number in numbers]
 
 
 class Failing:
@@ -58,14 +44,14 @@ class Failing:
 
 async def test_a_walk_asks_without_a_query_and_hands_on_all_that_it_meets() -> None:
     api = Paged([row(n, n) for n in range(8)], cap=3)
-    assert await walked(api, 4, 6) == uuids(range(7, -1, -1))
+    assert await walked(api, 4, 6) == uuids(*range(7, -1, -1))
     assert api.asked[0] == {"limit": 1000}
     assert [set(each) for each in api.asked[1:]] == [{"limit", "cursor"}] * 2
 
 
 async def test_a_walk_ends_two_pages_beyond_the_first_that_is_older() -> None:
     api = Paged([row(n, n) for n in range(100)], cap=4)
-    assert await walked(api, 90, 95) == uuids(range(99, 75, -1))
+    assert await walked(api, 90, 95) == uuids(*range(99, 75, -1))
     assert len(api.asked) == 6
 
 
@@ -79,19 +65,19 @@ async def test_what_was_imported_at_the_head_does_not_end_a_walk() -> None:
     imported = [row(n, -90_000) for n in range(50, 66)]
     old, new = [row(n, n) for n in range(12)], [row(n, n) for n in range(12, 20)]
     api = Paged([*old, *imported[:8], *new, *imported[8:]], cap=4)
-    assert set(uuids(range(5, 20))) <= set(await walked(api, 5, 20))
+    assert set(uuids(*range(5, 20))) <= set(await walked(api, 5, 20))
 
 
 async def test_what_was_changed_and_so_stands_at_the_head_does_not_end_a_walk() -> None:
     changed = [row(n, -90_000, modified=30) for n in range(50, 90)]
     api = Paged([*(row(n, n) for n in range(20)), *changed], cap=4)
-    assert set(uuids(range(5, 20))) <= set(await walked(api, 5, 20))
+    assert set(uuids(*range(5, 20))) <= set(await walked(api, 5, 20))
 
 
 async def test_what_was_changed_in_its_old_place_does_not_draw_a_walk_out() -> None:
     rows = [row(n, n, modified=500 if n % 4 == 0 else None) for n in range(400)]
     api = Paged(rows, cap=10)
-    assert set(uuids(range(390, 400))) <= set(await walked(api, 390, 400))
+    assert set(uuids(*range(390, 400))) <= set(await walked(api, 390, 400))
     assert len(api.asked) == 4
 
 
@@ -99,7 +85,7 @@ async def test_windows_that_are_asked_for_newest_first_walk_once_together() -> N
     api, graph = Paged([row(n, n) for n in range(400)], cap=10), Graph()
     for since in range(390, -10, -10):
         met = await walked(api, since, since + 10, graph)
-        assert set(uuids(range(since, since + 10))) <= set(met)
+        assert set(uuids(*range(since, since + 10))) <= set(met)
         assert len(met) <= 50, "each walk begins where the one before it ended"
     assert len(api.asked) < 5 * 40
 
@@ -120,13 +106,13 @@ async def test_a_place_that_is_not_known_any_more_is_found_from_the_head(
     await walked(api, 20, 40, graph)
     api.asked.clear()
     met = await walked(Failing(api, trouble, 1), 10, 20, graph)
-    assert set(uuids(range(10, 40))) <= set(met)
+    assert set(uuids(*range(10, 40))) <= set(met)
     assert ["cursor" in each for each in api.asked[:3]] == [True, False, True]
 
 
 async def test_a_walk_begins_anew_once_where_a_cursor_is_not_taken() -> None:
     api = Paged([row(n, n) for n in range(20)], cap=3)
-    assert set(await walked(Failing(api, ServerFailed(""), 3), 0, 20)) == set(uuids(range(20)))
+    assert set(await walked(Failing(api, ServerFailed(""), 3), 0, 20)) == set(uuids(*range(20)))
     with pytest.raises(ServerFailed):
         await walked(Failing(api, ServerFailed(""), 3, 6), 0, 20)
 
@@ -144,7 +130,7 @@ async def test_a_walk_that_failed_leaves_no_place_behind() -> None:
     with pytest.raises(Throttled):
         await walked(Failing(api, Throttled(""), 4), 20, 40, graph)
     api.asked.clear()
-    assert set(uuids(range(10, 20))) <= set(await walked(api, 10, 20, graph))
+    assert set(uuids(*range(10, 20))) <= set(await walked(api, 10, 20, graph))
     assert "cursor" not in api.asked[0]
 
 
@@ -166,7 +152,7 @@ class Heavy(Paged):
 async def test_a_page_of_too_many_bytes_is_asked_for_with_fewer_entities() -> None:
     api = Heavy([row(n, n) for n in range(200)])
     api.largest = 99
-    assert await walked(api, 0, 200) == uuids(range(199, -1, -1))
+    assert await walked(api, 0, 200) == uuids(*range(199, -1, -1))
     assert [each["limit"] for each in api.asked[:4]] == [1000, 100, 10, 10]
 
 
@@ -177,7 +163,7 @@ async def test_an_entity_that_is_too_large_by_itself_is_the_end_of_the_way() -> 
     with pytest.raises(Truncated, match="too large"):
         async for entities in Graph().walk(api, PATH, window(0, 30)):
             met += [each["uuid"] for each in entities if isinstance(each, dict)]
-    assert met == uuids(range(29, 15, -1))
+    assert met == uuids(*range(29, 15, -1))
 
 
 async def test_a_walk_is_no_longer_than_it_may_be() -> None:

@@ -1,60 +1,17 @@
 """Usergrid: what the index does not tell yet is told by the graph, and how far it is behind."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from paged import BASE, Paged, Row, row
+from paged import BASE, PATH, Paged
+from sourced import LIVE, NOW, Moved, adapter, paged, told, value
 from told import Told, ToldApi
 
-from harvester.errors import (
-    Forbidden,
-    RequestRefused,
-    ServerFailed,
-    Throttled,
-    TooLarge,
-    Truncated,
-    Unreachable,
-)
-from harvester.model import Feed, Sample, Window
-from harvester.platforms.base import Api, Params
-from harvester.platforms.usergrid import Adapter
-from harvester.platforms.usergrid.instants import MS, from_millis
-from harvester.platforms.usergrid.options import UsergridOptions
-from harvester.platforms.usergrid.readings import DEEPEST
+from harvester.errors import Forbidden, ServerFailed, Throttled, TooLarge, Unreachable
+from harvester.model import Feed
+from harvester.platforms.usergrid.instants import MS
 
-PATH = "/acme/plant7/readings"
-FEED = Feed("readings", "readings")
-NOW = 600_000
-"""What the server's clock shows, in milliseconds after BASE."""
-LIVE = (480_000, 540_000)
-"""A window whose end is as far from now as the index may lag."""
 DAY = 24 * 3_600_000
-
-
-def adapter(**more: object) -> Adapter:
-    options: Mapping[str, object] = {
-        "base_url": "https://ug.example",
-        "organization": "acme",
-        "application": "plant7",
-        "readings": [{"path": "readings", "device": "uuid"}, {"path": "other", "device": "uuid"}],
-    }
-    return Adapter(UsergridOptions.model_validate({**options, **more}))
-
-
-def value(number: int, ms: int, modified: int | None = None) -> Row:
-    return row(number, ms, modified, v=number)
-
-
-async def told(
-    adapter: Adapter, api: Api, within: tuple[int, int] = LIVE, feed: Feed = FEED
-) -> list[object]:
-    """The values of all samples of a window."""
-    since, until = within
-    asked = Window(from_millis(BASE) + since * MS, from_millis(BASE) + until * MS)
-    said = [each async for batch in adapter.readings(api, feed, asked) for each in batch]
-    return [each.value for each in said if isinstance(each, Sample)]
 
 
 async def behind(api: Paged, within: tuple[int, int] = LIVE) -> timedelta | None:
@@ -62,25 +19,6 @@ async def behind(api: Paged, within: tuple[int, int] = LIVE) -> timedelta | None
     usergrid = adapter()
     await told(usergrid, api, within)
     return usergrid.behind
-
-
-def paged(*rows: Row, **more: Any) -> Paged:
-    return Paged(list(rows), now=BASE + NOW, **more)
-
-
-class Moved:
-    """An Api at another path than a Paged is made for; or one that fails at some questions."""
-
-    def __init__(self, api: Paged, **troubles: Exception) -> None:
-        self.api, self.troubles = api, troubles
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        assert path.startswith("/acme/plant7/")
-        ql = str(dict(params or {}).get("ql", "head"))
-        if trouble := self.troubles.get(ql.rpartition(" ")[2]):
-            self.api.asked.append(dict(params or {}))
-            raise trouble
-        return await self.api.get(PATH, params)
 
 
 async def test_what_the_index_does_not_know_yet_is_told_by_the_graph() -> None:
@@ -184,6 +122,12 @@ async def test_only_a_window_at_the_live_edge_is_measured(until: int, is_live: b
     assert ({"limit": 100} in api.asked) is is_live
 
 
+async def test_a_window_without_a_whole_millisecond_is_not_looked_for() -> None:
+    api, usergrid = paged(value(1, 500_000)), adapter()
+    assert await told(usergrid, api, (539_999.2, 539_999.9)) == []
+    assert (api.asked, usergrid.behind) == ([], None)
+
+
 async def test_the_live_edge_is_as_far_away_as_the_index_may_lag() -> None:
     usergrid = adapter(index_lag="2h")
     until = NOW - 7_200_000
@@ -233,73 +177,6 @@ async def test_what_was_changed_is_not_looked_for_at_the_live_edge() -> None:
     assert await told(usergrid, api, feed=feed) == [1]
     assert len(api.queries) == len(api.asked) == 2
     assert usergrid.behind is None
-
-
-async def test_a_window_is_read_past_an_index_that_is_away() -> None:
-    api = paged(*(value(n, n * 1000) for n in range(600)), cap=100)
-    found = await told(adapter(), Moved(api, asc=ServerFailed("503")))
-    assert set(range(480, 540)) <= set(found)
-    assert len(api.queries) == 1
-
-
-async def test_what_is_too_deep_waits_for_the_index() -> None:
-    rows = [value(n, n) for n in range(2 * DEEPEST)]
-    api = Moved(paged(*rows, cap=1), asc=ServerFailed("the index is away"))
-    with pytest.raises(ServerFailed, match="the index is away"):
-        await told(adapter(), api, (0, 10))
-    assert len(api.api.asked) == 1 + DEEPEST
-
-
-@pytest.mark.parametrize(
-    ("key", "trouble"),
-    [
-        ("readings by modified", ServerFailed("503")),
-        ("readings", Throttled("429")),
-        ("readings", RequestRefused("400", 400)),
-    ],
-)
-async def test_what_the_graph_cannot_stand_in_for_fails(key: str, trouble: Exception) -> None:
-    api = Moved(paged(value(1, 500_000)), asc=trouble)
-    with pytest.raises(type(trouble)):
-        await told(adapter(), api, feed=Feed("readings", key))
-    assert len(api.api.asked) == 1
-
-
-async def test_the_graph_has_its_own_feed_for_what_the_index_lost() -> None:
-    api = paged(*(value(n, n * 1000) for n in range(600)))
-    api.unindexed = [each["uuid"] for each in api.rows]
-    found = await told(adapter(), api, (0, NOW), feed=Feed("readings", "readings by graph"))
-    assert found == list(range(599, -1, -1))
-    assert api.queries == []
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        "gone",
-        "gone by graph",
-        "readings by",
-        "readings by modified by graph",
-        "devices/u/sends",
-        "devices//sends/readings",
-        "devices/u/v/sends/readings",
-        "old/devices/u/sends/readings",
-    ],
-)
-async def test_a_feed_that_is_configured_no_more_is_not_asked_for(key: str) -> None:
-    paths = [{"path": "readings", "device": "uuid"}, {"path": "devices/{device}/sends/readings"}]
-    api = paged(value(1, 500_000))
-    with pytest.raises(Forbidden, match="not configured"):
-        await told(adapter(readings=paths), api, feed=Feed("readings", key))
-    assert api.asked == []
-
-
-@pytest.mark.parametrize("key", ["readings", "readings by modified"])
-async def test_passes_that_never_agree_are_told(key: str) -> None:
-    api = paged(*(value(n, 500_000) for n in range(5)), cap=2)
-    api.between = lambda count: api.rows.append(value(100 + count, 500_000))
-    with pytest.raises(Truncated):
-        await told(adapter(), api, feed=Feed("readings", key))
 
 
 @pytest.mark.parametrize("answer", [{"action": "get", "entities": [], "timestamp": "soon"}])

@@ -15,6 +15,11 @@ PATH = 'takes a path below the application, such as "readings" or "devices/{devi
 OF_READINGS = "tenant.acme.options.readings"
 WRONG = [
     (
+        "",
+        "tenant.acme.options: names nothing to harvest: add [[tenant.options.readings]], with the "
+        "path where readings are; or tasks, notifications, imports or exports",
+    ),
+    (
         READINGS + 'path = "readings"\n',
         f"{OF_READINGS}.readings: give device, the property that names it, or {{device}} in the "
         "path",
@@ -37,7 +42,7 @@ WRONG = [
     (READINGS + 'device = "d"\n', f"{OF_READINGS}.#1.path: is missing"),
     (
         2 * (READINGS + 'path = "readings"\ndevice = "d"\n'),
-        "tenant.acme.options: readings is given twice: each path is read once",
+        "tenant.acme.options: readings is given twice: each is read once",
     ),
     (
         '[[tenant.options.tasks]]\npath = "orders"\nstates = { Done = "finished" }\n',

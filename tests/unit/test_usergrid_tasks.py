@@ -211,12 +211,13 @@ def test_tasks_are_where_the_options_say() -> None:
     [
         ("Notifications", {"notifications": True}),
         ("receipts", {"notifications": True}),
-        ("imports", {"jobs": True}),
+        ("imports", {"level": "management", "imports": [TASK]}),
+        ("Exports", {"level": "management", "exports": [TASK]}),
     ],
 )
 def test_what_is_harvested_already_is_no_collection_of_ones_own(
-    path: str, more: dict[str, bool]
+    path: str, more: dict[str, object]
 ) -> None:
     assert options({"path": path}).tasks
-    with pytest.raises(ValidationError, match="harvested by notifications or jobs already"):
+    with pytest.raises(ValidationError, match="harvested already, by notifications, imports"):
         options({"path": path}, **more)

@@ -7,7 +7,7 @@ from hypothesis import example, given, strategies as st
 from harvester import channels, task_reports
 from harvester.model import Feed, Sample, TaskReport, Window
 from harvester.platforms.base import Params
-from harvester.platforms.usergrid import tasks
+from harvester.platforms.usergrid import Adapter, tasks
 from harvester.platforms.usergrid.options import UsergridOptions
 
 NOW = datetime(2023, 8, 6, 6, 6, 40, tzinfo=UTC)
@@ -23,17 +23,20 @@ ORDERS = {
     "result": "a",
     "states": {"x": "failed"},
 }
+JOB = "0b1a0f60-3424-11ee-b9d1-0242ac120002"
 OPTIONS = UsergridOptions.model_validate(
     {
         "base_url": "https://ug.example",
         "organization": "acme",
         "application": "plant7",
         "notifications": True,
-        "jobs": True,
+        "level": "management",
+        "imports": [JOB],
+        "exports": [JOB],
         "tasks": [ORDERS],
     }
 )
-FEEDS = ("notifications", "receipts", "orders", "imports")
+FEEDS = ("notifications", "receipts", "orders")
 NAMES = [
     "uuid",
     "created",
@@ -77,11 +80,15 @@ ENTITIES = st.dictionaries(st.sampled_from(NAMES), JSON) | JSON
 class AnyApi:
     """Says the same of everything, of files too."""
 
-    def __init__(self, entity: object) -> None:
-        self._told = {"action": "get", "entities": [entity]}
+    def __init__(self, told: object) -> None:
+        self._told = told
 
     async def get(self, _path: str, _params: Params | None = None) -> object:
         return self._told
+
+
+def listed(entity: object) -> object:
+    return {"action": "get", "entities": [entity]}
 
 
 @given(ENTITIES)
@@ -91,11 +98,24 @@ class AnyApi:
 async def test_whatever_an_entity_says_it_is_told_or_rejected(entity: object) -> None:
     for key in FEEDS:
         feed = Feed("task_reports", key)
-        pulled = tasks.pulled(AnyApi(entity), OPTIONS, feed, WINDOW)
+        pulled = tasks.pulled(AnyApi(listed(entity)), OPTIONS, feed, WINDOW)
         said = [each async for answer in pulled for each in answer]
         reports = [each for each in said if isinstance(each, TaskReport)]
         kept, rejections = task_reports.normalize(reports, NOW)
         samples = [each for each in said if isinstance(each, Sample)]
         refused = channels.normalize(samples, NOW).rejections
         assert len(kept) + len(rejections) + len(refused) == len(said)
-        assert said or key == "imports", "of another time"
+        assert said
+
+
+@given(ENTITIES)
+@example({"started": 10**4000, "state": "\ud800"})
+async def test_whatever_a_job_says_it_is_a_report_or_none(entity: object) -> None:
+    is_one = isinstance(entity, dict)
+    job = {**entity, "uuid": JOB} if isinstance(entity, dict) else entity
+    for key, told in (("imports", listed(job)), ("exports", job)):
+        pulled = Adapter(OPTIONS).task_reports(AnyApi(told), Feed("task_reports", key), WINDOW)
+        said = [each async for answer in pulled for each in answer]
+        reports = [each for each in said if isinstance(each, TaskReport)]
+        kept, rejections = task_reports.normalize(reports, NOW)
+        assert (len(kept), rejections) == (is_one, [])

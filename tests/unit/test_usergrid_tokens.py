@@ -37,6 +37,7 @@ def adapter(**options: Any) -> Adapter:
         "base_url": "https://usergrid.example/",
         "organization": "acme",
         "application": "plant 7/b",
+        "notifications": True,
     }
     return Adapter(Adapter.Options.model_validate(settings | options))  # type: ignore[arg-type]
 

@@ -22,6 +22,7 @@ from harvester.model import (
 )
 from harvester.platforms import base
 from harvester.platforms.usergrid import discovering, server, tasks, tokens
+from harvester.platforms.usergrid.jobs import Jobs
 from harvester.platforms.usergrid.options import UsergridOptions
 from harvester.platforms.usergrid.readings import Readings
 
@@ -42,6 +43,7 @@ class Adapter(base.Platform):
         self._options = options
         self._failures = Failures(structlog.stdlib.get_logger(__name__))
         self._readings = Readings(options)
+        self._jobs = Jobs(options, self._failures)
 
     @property
     def own_client(self) -> bool:
@@ -56,7 +58,7 @@ class Adapter(base.Platform):
 
         Not `/management/me`: older servers make another token of each such read.
         """
-        is_its_user = credentials.user is not None and self._options.level == "application"
+        is_its_user = self._is_of_application(credentials)
         return f"{self._options.root}/users/me" if is_its_user else self._options.root
 
     def token_url(self, _credentials: Credentials) -> str:
@@ -96,14 +98,17 @@ class Adapter(base.Platform):
         """The server's. Raises PlatformError."""
         return await server.time(api, self._options)
 
-    def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
+    async def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
         """The feeds of all configured paths that the account may read, and the devices that have
-        paths of their own.
+        paths of their own; and the feeds of the organization's jobs.
 
         Raises PlatformError.
         """
         who = credentials.user or "(client)"
-        return discovering.found(api, self._options, who, self._failures)
+        async for found in discovering.found(api, self._options, who, self._failures):
+            yield found
+        if not self._is_of_application(credentials) and (jobs := await self._jobs.feeds(api, who)):
+            yield Discovered(None, tuple(jobs))
 
     def readings(self, api: base.Api, feed: Feed, window: Window) -> AsyncIterator[Sequence[Said]]:
         """The samples of the entities of the window, and of others that were met.
@@ -115,12 +120,21 @@ class Adapter(base.Platform):
     def task_reports(
         self, api: base.Api, feed: Feed, window: Window
     ) -> AsyncIterator[Sequence[Said]]:
-        """The reports of the entities that were last modified in the window.
+        """The reports of the entities that were last modified in the window; of all jobs that the
+        settings name, as they stand now.
 
         Raises PlatformError, and Truncated where an answer cannot be proven complete.
         """
+        if self._jobs.are_of(feed):
+            return self._jobs.pulled(api, feed, window)
         return tasks.pulled(api, self._options, feed, window)
 
     async def task_report(self, api: base.Api, feed: Feed, task: OpenTask) -> Sequence[Said]:
         """How it stands now, by itself. Raises PlatformError."""
+        if self._jobs.are_of(feed):
+            return await self._jobs.again(api, feed, task)
         return await tasks.again(api, self._options, feed, task)
+
+    def _is_of_application(self, credentials: Credentials) -> bool:
+        """Whether it is a user who knows nothing beyond the application."""
+        return credentials.user is not None and self._options.level == "application"

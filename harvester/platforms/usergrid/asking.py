@@ -74,7 +74,10 @@ class Asking:
         return at is not None and self._since <= at < self._until
 
     def ended_within(self, ms: int) -> bool:
-        """Whether the window ended in so many milliseconds before the server's time."""
+        """Whether the window ended in so many milliseconds before the server's time: one that holds
+        no instant of the platform's was not asked for, and did not."""
+        if self._since == self._until:
+            return False
         return self._told_at is None or self._told_at - self._until < ms
 
     async def _through(self, passing: "_Pass") -> AsyncIterator[list[object]]:

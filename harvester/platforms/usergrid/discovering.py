@@ -7,7 +7,7 @@ from harvester.errors import Forbidden
 from harvester.logs import Failures
 from harvester.model import Device, Discovered, Feed
 from harvester.platforms.base import Api
-from harvester.platforms.usergrid import graph, jobs, sources, tasks
+from harvester.platforms.usergrid import graph, sources, tasks
 from harvester.platforms.usergrid.options import DEVICE, UsergridOptions
 from harvester.platforms.usergrid.pages import below, entity_of, page
 from harvester.platforms.usergrid.properties import text
@@ -28,7 +28,7 @@ async def found(
     devices: dict[str, Device] = {}
     feeds: dict[str | None, list[Feed]] = {}
     for path, feeds_of in _paths(options):
-        what = f"{user}: {path}"
+        what = f"{user}: {options.root}/{path}"
         try:
             named = await _named(api, options, path, failures)
         except Forbidden as error:
@@ -38,8 +38,6 @@ async def found(
         devices |= named or {}
         for device in [None] if named is None else named:
             feeds.setdefault(device, []).extend(feeds_of(device))
-    if options.jobs and (imports := await jobs.feeds(api, options, user, failures)):
-        feeds.setdefault(None, []).extend(imports)
     for device, theirs in feeds.items():
         yield Discovered(devices[device] if device else None, tuple(theirs))
 

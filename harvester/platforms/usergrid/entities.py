@@ -26,9 +26,10 @@ def samples(said: object, reading: ReadingsIn, device: str | None) -> Iterator[S
     whose = (reading.device and text(at(said, reading.device))) or device or ""
     stated = at(said, reading.time)
     when = instant(stated, reading.time_unit)
+    unread = stated if when is None else None
+    reading_id = _reading_id(said)
     for channel, value in _channels(said, reading):
-        unread = stated if when is None else None
-        yield Sample(whose, channel, when, value, _reading_id(said), unread)
+        yield Sample(whose, channel, when, value, reading_id, unread)
 
 
 def _channels(entity: Entity, reading: ReadingsIn) -> Iterator[tuple[str, object]]:

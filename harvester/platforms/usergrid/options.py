@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +14,9 @@ from harvester.platforms.base import Options, Secret
 
 DEVICE = "{device}"
 """In a path: the UUID of each entity of the collection before it."""
+
+_ORGANIZATION = "b3U6"
+"""Of ids of clients: "ou:" in base64."""
 
 Name = Annotated[str, Field(min_length=1)]
 TimeUnit = Literal["ms", "s", "iso"]
@@ -31,6 +35,17 @@ def _plain(path: str) -> str:
 
 Path = Annotated[str, AfterValidator(_plain)]
 """Of a collection, or of a connection: without slashes at its ends, with one DEVICE at most."""
+
+
+def _uuid(said: str) -> str:
+    try:
+        return str(UUID(said))
+    except ValueError:
+        raise ValueError("takes the UUID that was told to whoever began the job") from None
+
+
+JobId = Annotated[str, AfterValidator(_uuid)]
+"""In any spelling in the file; here in the usual one."""
 
 
 class _Where(BaseModel):
@@ -87,8 +102,8 @@ class UsergridOptions(Options):
     it the installation decides, and with a larger one than it allows no login succeeds.
 
     `index_lag` is how long the index may take to know an entity: nothing younger is asked of it.
-    All that is new is gone over once more each `sweep`, past the index. `notifications` and `jobs`
-    (imports and exports, for an admin user or the organization's client) are harvested as tasks.
+    All that is new is gone over once more each `sweep`, past the index. `notifications` are
+    harvested as tasks; so are the `imports` and `exports` that are named, for nothing lists them.
     """
 
     organization: Name
@@ -100,7 +115,8 @@ class UsergridOptions(Options):
     readings: tuple[ReadingsIn, ...] = ()
     tasks: tuple[TasksIn, ...] = ()
     notifications: bool = False
-    jobs: bool = False
+    imports: tuple[JobId, ...] = ()
+    exports: tuple[JobId, ...] = ()
     index_lag: Duration = timedelta(seconds=60)
     sweep: Duration = timedelta(hours=6)
 
@@ -111,19 +127,42 @@ class UsergridOptions(Options):
         return self
 
     @model_validator(mode="after")
-    def _paths_differ(self) -> Self:
-        for where in (self.readings, self.tasks):
-            paths = [each.path.casefold() for each in where]
-            if twice := next((path for path in paths if paths.count(path) > 1), None):
-                raise ValueError(f"{twice} is given twice: each path is read once")
+    def _each_is_given_once(self) -> Self:
+        paths = (tuple(each.path.casefold() for each in of) for of in (self.readings, self.tasks))
+        for given in (*paths, self.imports, self.exports):
+            if twice := next((each for each in given if given.count(each) > 1), None):
+                raise ValueError(f"{twice} is given twice: each is read once")
         return self
 
     @model_validator(mode="after")
     def _tasks_are_told_once(self) -> Self:
         told = ["notifications", "receipts"] if self.notifications else []
-        told += ["imports"] if self.jobs else []
+        told += ["imports"] if self.imports else []
+        told += ["exports"] if self.exports else []
         if twice := next((each.path for each in self.tasks if each.path.casefold() in told), None):
-            raise ValueError(f"tasks at {twice} are harvested by notifications or jobs already")
+            raise ValueError(
+                f"tasks at {twice} are harvested already, by notifications, imports or exports"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _jobs_can_be_asked_for(self) -> Self:
+        is_of_it = (self.client_id or "").startswith(_ORGANIZATION)
+        if (self.imports or self.exports) and self.level == "application" and not is_of_it:
+            raise ValueError(
+                'imports and exports are an organization\'s: set level = "management", for its '
+                "admin users, or give client_id and client_secret of a client of the organization "
+                f"(its id begins with {_ORGANIZATION})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.readings or self.tasks or self.notifications or self.imports or self.exports):
+            raise ValueError(
+                "names nothing to harvest: add [[tenant.options.readings]], with the path where "
+                "readings are; or tasks, notifications, imports or exports"
+            )
         return self
 
     @property

@@ -10,7 +10,7 @@ from harvester.platforms.usergrid.pages import below, entity_of, page
 
 
 async def time(api: Api, options: UsergridOptions) -> datetime | None:
-    """As told with whatever else is told; None where nothing is configured that could be asked.
+    """As told with whatever else is told; None where nothing of the application is configured.
 
     Raises Malformed where no time is told, and the errors of `Api`.
     """

@@ -10,7 +10,7 @@ from functools import partial
 from harvester.errors import Forbidden
 from harvester.model import Feed, OpenTask, Said, Sample, TaskReport, Window
 from harvester.platforms.base import Api
-from harvester.platforms.usergrid import jobs, notifications, own_tasks, single
+from harvester.platforms.usergrid import notifications, own_tasks, single
 from harvester.platforms.usergrid.asking import Asking
 from harvester.platforms.usergrid.options import DEVICE, UsergridOptions
 from harvester.platforms.usergrid.pages import LIMIT, below, page
@@ -44,10 +44,6 @@ async def pulled(
 
     Raises Malformed, Truncated, and the errors of `Api`.
     """
-    if feed.key == jobs.IMPORTS and options.jobs:
-        async for said in jobs.pulled(api, options, window):
-            yield said
-        return
     read = _reader(options, feed.key)
     asking = Asking(api, below(options.root, feed.key), "modified", window)
     async for entities in asking.pages():
@@ -59,8 +55,6 @@ async def again(api: Api, options: UsergridOptions, feed: Feed, task: OpenTask) 
 
     Raises Malformed, Truncated, and the errors of `Api`.
     """
-    if feed.key == jobs.IMPORTS and options.jobs:
-        return await jobs.again(api, options, task)
     read = _reader(options, feed.key)
     reports = [read(entity) for entity in await _found(api, options, task)]
     return [report for report in reports if report and report.identity == task.identity]
