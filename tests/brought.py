@@ -58,15 +58,24 @@ def of(feed: Feed, facts: Facts) -> Facts:
     return {key: value for key, value in facts.items() if key[0] in feed.devices}
 
 
+def arrivals(stage: Stage) -> set[tuple[str, datetime, datetime]]:
+    """Of which device and which instant something came in at the platform, and when it did."""
+    days = range(millis(SINCE) // DAY_MS, millis(stage.clock.now()) // DAY_MS + 1)
+    sent = [
+        (thing.uuid, uplink)
+        for thing in stage.tenant.things
+        for day in days
+        for uplink in stage.world.uplinks(thing, day)
+    ]
+    return {(uuid, instant(each.ms), instant(each.versions[0].published_ms)) for uuid, each in sent}
+
+
 def places(stage: Stage, feed: Feed) -> list[datetime]:
     """Where on the axis its devices' readings are: at their instants, or at their arrival."""
     if not goes_by_arrival(stage.platform):
         return instants(of(feed, stage.truth))
-    days = range(millis(SINCE) // DAY_MS, millis(NOW) // DAY_MS + 1)
-    senders = [thing for thing in stage.tenant.things if thing.uuid in feed.devices]
-    sent = [each for day in days for thing in senders for each in stage.world.uplinks(thing, day)]
-    came = {instant(each.versions[0].published_ms) for each in sent if instant(each.ms) >= SINCE}
-    return sorted(at for at in came if at <= NOW)
+    came = {at for device, _, at in arrivals(stage) if device in feed.devices}
+    return sorted(at for at in came if SINCE <= at <= NOW)
 
 
 async def busiest(stage: Stage) -> tuple[Feed, AccountApi]:

@@ -118,8 +118,8 @@ class Discovering:
         storable = (channels.described(each) for each in found.findings)
         return discovery.Discovery(
             findings=[self._finding(seat, each) for each in storable if each],
-            # The tenant's own client speaks of other accounts' sight, and not of all of it.
-            whole_sight_of=seat.account_id if seat.credentials.user else None,
+            # Of other accounts' sight the tenant's own client speaks too, and not of all of it.
+            whole_sight_of=seat.account_id,
             wanted_since=since,
             now=found.at,
         )

@@ -203,9 +203,17 @@ class Pulling:
             parts = windows.halves(ask.window)
             if parts is None or self._tick.work.rules.whole:
                 raise
-            first = replace(ask.covers, looked=False)
-            await self._window(seat, replace(ask, window=parts[0], covers=first))
-            await self._window(seat, replace(ask, window=parts[1]))
+            await self._halves(seat, ask, parts)
+
+    async def _halves(self, seat: Seat, ask: _Ask, parts: tuple[Window, Window]) -> None:
+        """What cannot be had of the first half does not cost the second one."""
+        not_all = replace(ask, covers=replace(ask.covers, looked=False))
+        try:
+            await self._window(seat, replace(not_all, window=parts[0]))
+        except TooLarge:
+            await self._window(seat, replace(not_all, window=parts[1]))
+            raise
+        await self._window(seat, replace(ask, window=parts[1]))
 
     async def _pull(self, seat: Seat, ask: _Ask) -> None:
         said: list[Said] = []

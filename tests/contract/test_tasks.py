@@ -15,7 +15,8 @@ def has_tasks(name: str) -> bool:
 PLATFORMS = [name for name in platforms.names() if has_tasks(name)]
 BESIDE = (
     "^(capped|cursor|oldest|out of|exclusive|refusals|no management|no making|short|rot|kept"
-    "|guarded|tokens|no lifetimes|lifetimes|more members|selective|sorting|in batches|drifting)"
+    "|guarded|tokens|no lifetimes|lifetimes|more members|older server|selective|sorting|in batches"
+    "|drifting|gzip)"
 )
 """Ways in which readings or tokens alone differ."""
 

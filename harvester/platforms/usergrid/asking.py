@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harvester.errors import RequestRefused, ServerFailed, Truncated
+from harvester.errors import RequestRefused, ServerFailed, TooLarge, Truncated
 from harvester.model import Window
 from harvester.platforms.base import Api, Params, Platform
 from harvester.platforms.usergrid import instants
@@ -40,6 +40,7 @@ class Asking:
         self._axis = axis
         self._since = instants.first_millis(window.since)
         self._until = instants.first_millis(window.until)
+        self._limit = LIMIT
         self._told: set[int] = set()
         self._told_at: int | None = None
 
@@ -52,6 +53,12 @@ class Asking:
         """
         if self._since == self._until:  # no instant of the platform's is in it
             return
+        async for entities in self._agreeing():
+            yield entities
+        if self._told_at is not None and self._told_at < self._until:
+            raise Truncated(f"{self._path}: by the server's clock the window is not over")
+
+    async def _agreeing(self) -> AsyncIterator[list[object]]:
         before: _Pass | None = None
         for _ in range(MOST_PASSES):
             passing, has_news = _Pass(self._path, self._axis, self._since, self._until), False
@@ -85,7 +92,14 @@ class Asking:
         may_begin_anew = True
         while not passing.is_over:
             try:
-                told = await page(self._api, self._path, passing.params())
+                told = await page(self._api, self._path, passing.params(self._limit))
+            except TooLarge:
+                if self._limit == 1:
+                    raise
+                self._limit //= 10
+                if passing.cursor:  # it goes with the limit that it was given for
+                    passing.begin_anew(self._since)
+                continue
             except (RequestRefused, ServerFailed):
                 if not (passing.cursor and may_begin_anew):
                     raise
@@ -94,7 +108,7 @@ class Asking:
                 continue
             self._told_at = told.told_at or self._told_at
             yield self.unsaid(told.entities)
-            passing.take(told)
+            passing.take(told, self._limit)
 
     def _is_news(self, entity: object) -> bool:
         key = version(entity)
@@ -125,11 +139,11 @@ class _Pass:
     _counted: set[int] = field(default_factory=set)
     """What was counted since `since`: cursors repeat some."""
 
-    def params(self) -> Params:
+    def params(self, limit: int) -> Params:
         where = f"{self.axis} >= {self.since} and {self.axis} < {self.until}"
         ql = f"select * where {where} order by {self.axis} asc"
         again = {"cursor": self.cursor} if self.cursor else {}
-        return {"ql": ql, "limit": LIMIT, **again}
+        return {"ql": ql, "limit": limit, **again}
 
     def begin_anew(self, since: int) -> None:
         self.entities = self.versions = 0
@@ -144,10 +158,10 @@ class _Pass:
             return False
         return self.versions == before.versions or not self.has_followed
 
-    def take(self, told: Page) -> None:
+    def take(self, told: Page, limit: int) -> None:
         """Learn from a page what to ask for next. Raises Truncated."""
         last = self._last(told.entities)
-        is_full = told.cursor is not None or len(told.entities) >= LIMIT
+        is_full = told.cursor is not None or len(told.entities) >= limit
         if is_full and last is not None and last > self.since:
             self._count([each for each in told.entities if self._at(each) != last])
             self._seek(last)  # where all of that instant comes once more

@@ -32,6 +32,8 @@ async def found(
         try:
             named = await _named(api, options, path, failures)
         except Forbidden as error:
+            if "error" not in entity_of(error.body):  # a proxy's: what was seen before stands
+                raise
             failures.failing(what, Forbidden.reason, status=error.status)
             continue
         failures.well(what)

@@ -50,6 +50,8 @@ class Graph:
         last, older = begin, 0
         async for cursor, told in pages(api, path, begin, most):
             yield told.entities
+            if not told.entities:  # it tells nothing of what comes after it
+                continue
             if _is_older(told, since):
                 older += 1
             else:
@@ -83,6 +85,8 @@ async def pages(
             continue
         yield cursor, told
         if told.cursor is None:
+            if len(told.entities) >= limit:
+                raise Truncated(f"{path}: a full page has no cursor")
             return
         trail.follow(told.cursor, told.entities)
         cursor = told.cursor

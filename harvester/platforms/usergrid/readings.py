@@ -71,8 +71,8 @@ class Readings:
 
     @property
     def _of_late(self) -> int:
-        """Milliseconds: the newest window ends as much earlier as the index may lag."""
-        return FIRST_LOOK + self._options.index_lag // instants.MS
+        """Milliseconds: longer ago than the newest window ends, and not as long as a look's."""
+        return max(FIRST_LOOK, 2 * self._options.index_lag // instants.MS)
 
     async def _past_the_index(
         self, api: Api, path: str, window: Window, error: ServerFailed

@@ -15,9 +15,19 @@ async def time(api: Api, options: UsergridOptions) -> datetime | None:
     Raises Malformed where no time is told, and the errors of `Api`.
     """
     paths = [*(reading.path for reading in options.readings), *tasks.paths(options)]
-    if not paths:
-        return None
-    path = below(options.root, paths[0].partition(f"/{DEVICE}")[0])
+    refusal: Forbidden | None = None
+    for path in dict.fromkeys(path.partition(f"/{DEVICE}")[0] for path in paths):
+        try:
+            return await _told(api, below(options.root, path))
+        except Forbidden as error:
+            refusal = error
+    if refusal:
+        raise refusal
+    return None
+
+
+async def _told(api: Api, path: str) -> datetime:
+    """Raises Forbidden where not even the refusal tells it, Malformed, and the errors of `Api`."""
     try:
         told = (await page(api, path, {"limit": 1})).told_at
     except Forbidden as error:  # a refusal tells it as well
