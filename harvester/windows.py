@@ -9,7 +9,7 @@ its age and not settled: no lost memory and no changed setting leaves time provi
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from harvester.model import BEGINNING, Spans, Window
 
@@ -24,19 +24,22 @@ class Rules:
 
     `retention` is how long the platform can answer for a span; None: for good. `whole`: each
     answer is all that the platform has, whatever was asked, and nothing is looked at again.
+    `oldest_first`: of two values of one instant the one that was told last holds, and it may lie
+    anywhere on the axis. So what lies before the live edge is pulled in its order.
     """
 
     looks: tuple[timedelta, ...]
     longest: timedelta
     retention: timedelta | None = None
     whole: bool = False
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The windows due, in the order to pull them; no two of them overlap.
 
-    `looks` are spans pulled before, oldest first. `missing` were never pulled, newest first, so
+    `looks` are spans pulled before, oldest first. `missing` were never pulled, the newest first, so
     that the live edge does not wait for a backfill. `whole`: nothing more is missing than that.
     """
 
@@ -54,11 +57,11 @@ def plan(
     if rules.whole:
         return Plan(looks=(), missing=_whole(missing, now, rules), whole=True)
     looks = intersection(_of_age(looked_at, now, rules), provisional)
-    newest = list(islice(_split(reversed(missing), rules.longest), MOST_MISSING + 1))
+    found = list(islice(_ordered(missing, rules), MOST_MISSING + 1))
     return Plan(
         looks=tuple(reversed(list(_split(reversed(looks), rules.longest)))),
-        missing=tuple(newest[:MOST_MISSING]),
-        whole=len(newest) <= MOST_MISSING,
+        missing=tuple(found[:MOST_MISSING]),
+        whole=len(found) <= MOST_MISSING,
     )
 
 
@@ -125,6 +128,15 @@ def _of_age(looked_at: datetime | None, now: datetime, rules: Rules) -> Spans:
     if looked_at is not None and looked_at < now:
         spans += [Window(looked_at - age, now - age) for age in rules.looks]
     return union(spans)
+
+
+def _ordered(missing: Spans, rules: Rules) -> Iterator[Window]:
+    """Newest first; or only the live edge so, and then what lies before it from its beginning."""
+    newest_first = _split(reversed(missing), rules.longest)
+    if not rules.oldest_first:
+        return newest_first
+    edge = list(islice(newest_first, 1))
+    return chain(edge, reversed(list(newest_first)))
 
 
 def _split(newest_first: Iterable[Window], longest: timedelta) -> Iterator[Window]:

@@ -72,10 +72,10 @@ class Harvest:
         async for page in self._pages(lease, until):
             pullings = [Pulling(tick, due) for due in page]
             done = await work_off(pullings, partial(self._pull, tick), AT_ONCE) and done
+            kit.tell_behind()
             if tick.is_over:
                 return False
         self._begin_after = 0
-        kit.tell_behind()
         done = await follow(kit, lease, tick) and done
         if not tick.in_common:
             kit.failures.well(tick.all_feeds)

@@ -105,6 +105,8 @@ class Pulling:
 
         Raises Fenced and StoreUnavailable.
         """
+        if not self._due.accounts:
+            return True  # nobody sees it: nothing of it is due
         done = await self._through_any_account()
         if done:
             self._tick.failures.well(self._name)
@@ -158,7 +160,9 @@ class Pulling:
     @property
     def _rules(self) -> windows.Rules:
         rules = self._tick.work.rules
-        return replace(rules, looks=()) if self._due.feed.every else rules
+        if self._due.feed.every:
+            return replace(rules, looks=(), oldest_first=False)
+        return rules
 
     def _now(self) -> datetime:
         """The instant of the plan by the axis; until when a pull that begins now can tell of all,

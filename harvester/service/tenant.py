@@ -250,6 +250,7 @@ class Working:
             longest=platform.longest_window,
             retention=platform.retention,
             whole=whole,
+            oldest_first=not platform.axis_is_instant,
         )
         return Work(
             tenant=settings.name,

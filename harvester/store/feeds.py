@@ -30,9 +30,12 @@ select f.feed_id,
        (select array_agg(s.account_id order by s.account_id)
         from harvester_data.sight s where s.feed_id = f.feed_id) as accounts,
        f.every is null
+       -- The limit makes it look up each device by itself, and not hash those of all tenants.
        and not exists (select from harvester_data.feed_device a
-                       join harvester_data.feed_device b
-                         on b.device_id = a.device_id and b.feed_id <> a.feed_id
+                       cross join lateral (select from harvester_data.feed_device b
+                                           where b.device_id = a.device_id
+                                             and b.feed_id <> a.feed_id
+                                           limit 1) another
                        where a.feed_id = f.feed_id) as exclusive,
        c.wanted * tstzmultirange(tstzrange(null, $3)) - c.pulled - c.lost as missing,
        c.pulled - c.settled as provisional,

@@ -164,3 +164,13 @@ async def test_a_feed_seen_by_an_account_of_another_instance_only_stops_no_other
         "select count(*) from harvester.coverage where upper(pulled) = $1", play.clock.now()
     )
     assert pulled >= len(await looked_at(play)) - 1
+
+
+async def test_a_feed_that_nobody_sees_any_more_leaves_nothing_undone(play: Play) -> None:
+    assert await play.tick()
+    await play.house.pool.execute(
+        "delete from harvester_data.sight where feed_id = (select min(feed_id) from"
+        " harvester_data.feed where stream = 'readings')"
+    )
+    play.clock.advance(timedelta(minutes=5))
+    assert await play.tick()

@@ -184,3 +184,12 @@ async def test_without_a_servers_time_nothing_is_measured(answer: Told) -> None:
     usergrid = adapter()
     assert await told(usergrid, ToldApi({PATH: answer})) == []
     assert usergrid.behind is None
+
+
+async def test_an_index_that_lacks_all_of_the_head_is_as_far_behind_as_what_it_knows_last() -> None:
+    """Where many come in, the head reaches back for no more than a moment."""
+    rows = [value(n, 590_000 + n) for n in range(1, 151)]
+    known = value(200, 100_000)
+    everything = [each["uuid"] for each in rows]
+    assert await behind(paged(known, *rows, unindexed=everything)) == timedelta(seconds=500)
+    assert await behind(paged(*rows, unindexed=everything)) == timedelta(days=1)

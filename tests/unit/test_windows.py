@@ -4,7 +4,7 @@ A minute's age is that of its end, so a minute is of an age when all of it is.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -273,3 +273,21 @@ def test_a_window_of_whole_milliseconds_can_be_cut_down_to_one(milliseconds: int
         cuts += 1
     assert whole.until - whole.since == MILLISECOND
     assert cuts <= milliseconds.bit_length()
+
+
+def test_behind_the_live_edge_the_oldest_goes_first_where_what_was_told_last_holds() -> None:
+    ordered = replace(HOURLY, oldest_first=True)
+    due = plan((hours(0, 3), hours(4, 9)), (), None, at(9 * 60), ordered)
+    assert due.missing == (hours(7, 9), hours(0, 1), hours(1, 3), hours(4, 5), hours(5, 7))
+    assert due.whole
+
+
+@given(st.sets(st.integers(0, 600)))
+def test_in_whatever_order_the_same_windows_are_due(minutes: set[int]) -> None:
+    newest, oldest = (
+        plan(spans(minutes), (), None, at(601), replace(HOURLY, oldest_first=first)).missing
+        for first in (False, True)
+    )
+    assert sorted(newest) == sorted(oldest)
+    assert list(oldest[1:]) == sorted(oldest[1:])
+    assert oldest[:1] == newest[:1]

@@ -66,7 +66,13 @@ class Live:
             answered = await page(api, path, _since_the_oldest(doubtful))
             yield answered.entities
             at = answered.told_at or head.told_at
-            self._behind[path] = at, at - _oldest_missing(doubtful, answered, at)
+            behind = at - _oldest_missing(doubtful, answered, at)
+            if head.cursor and not answered.entities:  # it may lack more than the head holds
+                newest = await page(api, path, _newest(at - OLDEST))
+                yield newest.entities
+                known = (millis_of(each, "created") or 0 for each in newest.entities)
+                behind = max(behind, at - max(known, default=at - OLDEST))
+            self._behind[path] = at, behind
 
 
 def _news(entities: Sequence[object], asking: Asking, before: Container[int]) -> list[object]:
@@ -86,6 +92,11 @@ def _since_the_oldest(doubtful: Sequence[object]) -> Params:
     since = min(millis_of(each, "created") or 0 for each in doubtful)
     ql = f"select * where created >= {since} order by created desc"
     return {"ql": ql, "limit": HEAD}
+
+
+def _newest(since: int) -> Params:
+    """What the index knows last of all."""
+    return {"ql": f"select * where created >= {since} order by created desc", "limit": 1}
 
 
 def _oldest_missing(doubtful: Sequence[object], answered: Page, now: int) -> int:
