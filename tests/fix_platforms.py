@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=24)
 LARGEST_BODY = 2**20
-HISTORY = Window(SINCE, NOW + timedelta(microseconds=1))
+HISTORY = Window(SINCE, NOW)
 CROWDED = Habits(twins=0.3, repeated=0.2, anonymous=0.2)
 """Many uplinks share their millisecond with another."""
 

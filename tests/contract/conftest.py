@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 LASTING: Mapping[str, Mapping[str, Any]] = {"devicehive": {"cache_ttl": 0}}
 """So that all that was ever said can be asked for, as of a platform that keeps it."""
-
-
 SKEWS = {"behind": timedelta(hours=-2), "ahead": timedelta(hours=2)}
+"""How far a platform's clock may be ahead of ours."""
 
 
 def quirks(platforms: Iterable[str], beside: str) -> Iterator[tuple[str, str | None]]:
