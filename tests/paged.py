@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from harvester.errors import RequestRefused
+from harvester.errors import RequestRefused, TooLarge
 from harvester.model import Window
 from harvester.platforms.base import Params
 from harvester.platforms.usergrid.instants import MS, from_millis
@@ -17,6 +17,8 @@ PATH = "/acme/plant7/readings"
 
 BASE = 1_772_620_200_000
 """2026-03-04 10:30 in milliseconds."""
+NOW = BASE + 600_000
+"""What the server's clock shows."""
 _QL = re.compile(
     r"select \* where (created|modified) >= (\d+)(?: and \1 < (\d+))? order by \1 (asc|desc)"
 )
@@ -50,7 +52,7 @@ class Paged:
 
     rows: list[Row]
     cap: int = 1000
-    now: int | None = BASE + 600_000
+    now: int | None = NOW
     unindexed: Collection[str] = ()
     shuffled: bool = False
     between: Callable[[int], None] = lambda _: None
@@ -88,6 +90,19 @@ class Paged:
             first = len(self.asked) % 3
             found = found[first:] + found[:first]
         return sorted(found, key=lambda each: each[axis], reverse=order == "desc")
+
+
+class Heavy(Paged):
+    """What weighs more than that in one answer is too many bytes; a row without `weight`, one."""
+
+    largest = 1000
+
+    async def get(self, path: str, params: Params | None = None) -> object:
+        answer = await super().get(path, params)
+        assert isinstance(answer, dict)
+        if sum(each.get("weight", 1) for each in answer["entities"]) > self.largest:
+            raise TooLarge("more bytes than are taken at once")
+        return answer
 
 
 def _after(found: list[Row], cursor: str | None, *, is_offset: bool) -> tuple[int, list[Row]]:

@@ -5,10 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from harvester.errors import Forbidden
+from harvester.logs import Failures
 from harvester.platforms.base import Params
 
 REPLIES = Path(__file__).parent / "replies"
+
+FAILURES = Failures(structlog.stdlib.get_logger(__name__))
 
 Told = object
 """JSON, an exception to raise, or a function of the parameters that gives one of them."""

@@ -21,6 +21,11 @@ from harvester.simulator.world import World, millis
 READINGS = "/readings"
 IN_COMMON = ("readings feeds", "task_reports feeds")
 """What a platform that is away fails of a tenant."""
+_ONE_FEED = "select feed from harvester.coverage where stream = 'readings' order by 1 limit 1"
+_MISSING = """
+select feed, upper(span) - lower(span) as long
+from harvester.coverage, unnest(missing * tstzmultirange(tstzrange(null, $1))) span
+"""
 ASKED = "GET /v1.0/things/{thing}/readings"
 
 
@@ -117,10 +122,44 @@ async def test_looks_are_not_done_with_the_first_half_of_an_oversized_one(play: 
         kind = next(answers)
         return await (kind(request, honest) if kind else honest(request))
 
-    (feed,) = await play.house.pool.fetch("select feed from harvester.coverage order by 1 limit 1")
+    (feed,) = await play.house.pool.fetch(_ONE_FEED)
     play.fake.faults.add(Fault(f"{feed['feed']}/readings", last_in_halves, times=5))
     assert not await play.tick()
     assert min(await looked_at(play)) == BEGIN
+    assert await play.tick()
+    assert set(await looked_at(play)) == {play.clock.now()}
+
+
+def too_large(feed: str, instant: int) -> Fault:
+    """Whatever holds that instant is too large, however little else it holds."""
+
+    def holds(request: web.Request) -> bool:
+        since, until = (int(request.query.get(key, -1)) for key in ("start_ts", "end_ts"))
+        return request.path.endswith(f"{feed}/readings") and since <= instant <= until
+
+    return Fault(holds, oversized(17 * 2**20), times=None)
+
+
+async def test_what_is_too_large_for_ever_costs_its_own_milliseconds(play: Play) -> None:
+    assert await play.tick()
+    play.clock.advance(timedelta(hours=2))
+    (feed,) = await play.house.pool.fetch(_ONE_FEED)
+    play.fake.faults.add(too_large(feed["feed"], millis(BEGIN) + 10 * 60_000))
+    assert not await play.tick()
+    [missing] = await play.house.pool.fetch(_MISSING, play.clock.now())
+    assert missing["feed"] == feed["feed"]
+    assert missing["long"] <= timedelta(milliseconds=4)
+    assert (await play.held()).keys() == play.published().keys()
+
+
+async def test_looks_are_not_done_with_the_second_half_of_an_oversized_one(play: Play) -> None:
+    assert await play.tick()
+    play.clock.advance(timedelta(hours=2))
+    (feed,) = await play.house.pool.fetch(_ONE_FEED)
+    fault = play.fake.faults.add(too_large(feed["feed"], millis(BEGIN) - 50 * 60_000))
+    assert not await play.tick()
+    assert min(await looked_at(play)) == BEGIN
+    play.fake.faults.planned.remove(fault)
     assert await play.tick()
     assert set(await looked_at(play)) == {play.clock.now()}
 

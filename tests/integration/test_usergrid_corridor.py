@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from befallen import says
 from fix_postgres import Database
 from fix_usergrid import HOUR, Plant, plant
 from prometheus_client import REGISTRY
@@ -17,12 +18,20 @@ from structlog.testing import capture_logs
 from harvester.simulator.faults import Fault, refuse
 from harvester.simulator.usergrid_quirks import Switches
 
+MS = timedelta(milliseconds=1)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 SKEWS = [timedelta(), 7 * MINUTE, -20 * MINUTE, -3 * HOUR]
 INDEX_LAG = MINUTE
 """As it comes."""
+DAY = 24 * HOUR
 NO_LAG = (0 * SECOND, 0 * SECOND)
+AT_ONCE = Switches(index_lag=NO_LAG)
 _PULLED = "select upper(pulled) from harvester.coverage where feed = 'readings'"
+_MISSING = """
+select feed, upper(span) - lower(span) as long
+from harvester.coverage, unnest(missing * tstzmultirange(tstzrange(null, $1))) span
+where feed like 'readings%' and stream = 'readings' order by 1
+"""
 
 
 async def pulled_until(it: Plant) -> datetime:
@@ -119,3 +128,77 @@ async def test_an_index_that_is_further_behind_than_it_may_be_is_told(
         of_index = [each for each in told if each.get("what") == "acme index"]
         assert [each["event"] for each in of_index] == ["failing", "well again"]
         assert of_index[0]["seconds"] == round(measured)
+
+
+async def test_an_entity_that_is_too_large_costs_its_own_millisecond(
+    database: Database, tmp_path: Path
+) -> None:
+    async with plant(database, tmp_path, AT_ONCE, things=0) as it:
+        it.tenant._client._largest_body = 200_000  # megabytes a hundred times over take long
+        await it.tick()
+        store, now = it.fake.store("acme"), it.fake.tokens.now_ms()
+        store.put("readings", {"device": "probe", "ts": now, "huge": "x" * 200_000}, now)
+        it.clock.advance(MINUTE)
+        put(it, 200)
+        assert not await it.beat(10 * MINUTE)
+        missing = await it.house.pool.fetch(_MISSING, it.clock.now() - INDEX_LAG)
+        assert [tuple(each) for each in missing] == [("readings", MS), ("readings by modified", MS)]
+        assert await held_of_probe(it) == 200
+
+
+def asked_below(it: Plant, part: str) -> list[web.Request]:
+    """The reads of such paths, from now on."""
+    asked: list[web.Request] = []
+
+    def note(request: web.Request) -> bool:
+        if part in request.path:
+            asked.append(request)
+        return False
+
+    it.fake.faults.add(Fault(note, refuse(500)))
+    return asked
+
+
+async def test_what_is_quiet_costs_nine_questions_a_tick(
+    database: Database, tmp_path: Path
+) -> None:
+    """The newest window and three looks, by two axes; and once the head of the graph."""
+    async with plant(database, tmp_path, AT_ONCE, things=0, history=3 * DAY) as it:
+        await it.tick()
+        await it.beat(10 * MINUTE)
+        asked = asked_below(it, "plant7/readings")
+        await it.beat(10 * MINUTE)
+        questions = [each.query["limit"] for each in asked if each.query["limit"] != "1"]
+        assert sorted(questions) == ["100", *["1000"] * 8]
+
+
+async def test_a_proxys_refusals_hide_nothing_that_was_seen_before(
+    database: Database, tmp_path: Path
+) -> None:
+    async with plant(database, tmp_path, AT_ONCE, things=1) as it:
+        await it.tick()
+        page = says("<html>no such route</html>", status=404)
+        fault = it.fake.faults.add(Fault("/acme/plant7/", page, times=None))
+        await it.beat(HOUR + MINUTE)
+        assert fault.fired
+        it.fake.faults.planned.remove(fault)
+        put(it, 1)
+        assert await it.beat(MINUTE + SECOND)
+        assert await held_of_probe(it) == 1
+
+
+async def test_a_device_that_is_no_more_is_asked_for_by_nobody_any_more(
+    database: Database, tmp_path: Path
+) -> None:
+    """Nor by the tenant's own client."""
+    async with plant(database, tmp_path, AT_ONCE, things=2) as it:
+        await it.tick()
+        device = it.fake.store("acme").members("devices")[0]
+        asked = asked_below(it, device.uuid)
+        await it.beat(10 * MINUTE)
+        assert asked
+        it.fake.store("acme").delete(device, it.fake.tokens.now_ms())
+        await it.beat(HOUR + MINUTE)
+        asked.clear()
+        assert await it.beat(10 * MINUTE)
+        assert asked == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from indexed import numbers, pages
-from paged import BASE, PATH, Paged, Row, row, uuids, window
+from paged import BASE, NOW, PATH, Heavy, Paged, Row, row, uuids, window
 from told import Told, ToldApi
 
 from harvester.errors import (
@@ -17,6 +17,7 @@ from harvester.errors import (
     TooLarge,
     Truncated,
 )
+from harvester.platforms.usergrid.asking import Asking
 
 
 async def test_a_window_is_asked_for_in_unquoted_milliseconds_until_two_passes_agree() -> None:
@@ -83,8 +84,8 @@ async def test_a_full_last_page_has_a_cursor_that_leads_to_nothing(count: int) -
 
 
 async def test_a_short_page_with_a_cursor_is_not_the_last() -> None:
-    first = {"action": "get", "entities": [row(1, 1)], "cursor": "OikK", "timestamp": BASE}
-    rest = {"action": "get", "entities": [row(1, 1), row(2, 2)], "timestamp": BASE}
+    first = {"action": "get", "entities": [row(1, 1)], "cursor": "OikK", "timestamp": NOW}
+    rest = {"action": "get", "entities": [row(1, 1), row(2, 2)], "timestamp": NOW}
     api = ToldApi({PATH: lambda asked: first if f">= {BASE} " in asked["ql"] else rest})
     assert await numbers(api) == uuids(*range(1, 3))
 
@@ -101,8 +102,8 @@ async def test_a_short_page_with_a_cursor_is_not_the_last() -> None:
 async def test_a_page_in_no_order_is_followed_by_its_cursor(rows: list[Row]) -> None:
     """As where the index still tells of an entity that was changed since."""
     answers = [
-        {"action": "get", "entities": rows[:2], "cursor": "a", "timestamp": BASE},
-        {"action": "get", "entities": rows[2:], "timestamp": BASE},
+        {"action": "get", "entities": rows[:2], "cursor": "a", "timestamp": NOW},
+        {"action": "get", "entities": rows[2:], "timestamp": NOW},
     ]
     api = ToldApi({PATH: lambda asked: answers["cursor" in asked]})
     assert await numbers(api, axis="modified") == uuids(*range(1, 4))
@@ -111,13 +112,50 @@ async def test_a_page_in_no_order_is_followed_by_its_cursor(rows: list[Row]) -> 
 
 @pytest.mark.parametrize(
     "trouble",
-    [RequestRefused("", 400), ServerFailed(""), Throttled(""), Forbidden(""), TooLarge("")],
+    [RequestRefused("", 400), ServerFailed(""), Throttled(""), Forbidden("")],
 )
 async def test_other_trouble_is_not_hidden(trouble: Exception) -> None:
     api = ToldApi({PATH: trouble})
     with pytest.raises(type(trouble)):
         await pages(api)
     assert len(api.asked) == 1
+
+
+async def test_what_is_too_large_is_asked_for_with_fewer_entities() -> None:
+    api = Heavy([row(n, n) for n in range(200)])
+    api.largest = 99
+    assert await numbers(api) == uuids(*range(200))
+    assert [each["limit"] for each in api.asked[:4]] == [1000, 100, 10, 10]
+
+
+async def test_an_instant_of_large_entities_is_gone_through_anew_with_fewer() -> None:
+    """A cursor goes with the limit that it was given for."""
+    api = Heavy([row(n, 5, weight=1 if n < 100 else 11) for n in range(300)], cap=100)
+    assert sorted(await numbers(api)) == uuids(*range(300))
+    begun = [each["limit"] for each in api.asked if "cursor" not in each]
+    assert begun == [1000, 1000, 100, 100, 10, 10, 10, 10]
+    limits = [each["limit"] for each in api.asked]
+    assert limits == sorted(limits, reverse=True)
+
+
+async def test_an_entity_that_is_too_large_by_itself_comes_after_what_is_before_it() -> None:
+    api = Heavy([row(1, 1), row(2, 5, weight=2000), row(3, 9)])
+    told: list[Any] = []
+    with pytest.raises(TooLarge):
+        async for page in Asking(api, PATH, "created", window()).pages():
+            told += page
+    assert [each["uuid"] for each in told] == ["u00001"]
+    assert [each["limit"] for each in api.asked[:4]] == [1000, 100, 10, 1]
+
+
+async def test_a_window_that_is_not_over_by_the_servers_clock_is_told_and_no_more() -> None:
+    assert await numbers(Paged([row(1, 5)], now=BASE + 60_000)) == ["u00001"]
+    told: list[Any] = []
+    with pytest.raises(Truncated, match="the window is not over"):
+        api = Paged([row(1, 5)], now=BASE + 59_999)
+        async for page in Asking(api, PATH, "created", window()).pages():
+            told += page
+    assert [each["uuid"] for each in told] == ["u00001"]
 
 
 def stuck(cursor: Callable[[int], object], *, same: bool = True) -> ToldApi:
@@ -127,7 +165,7 @@ def stuck(cursor: Callable[[int], object], *, same: bool = True) -> ToldApi:
     def told(_: object) -> object:
         number = next(count)
         entities = [row(0 if same else number, 5)]
-        return {"action": "get", "entities": entities, "cursor": cursor(number), "timestamp": BASE}
+        return {"action": "get", "entities": entities, "cursor": cursor(number), "timestamp": NOW}
 
     return ToldApi({PATH: told})
 
@@ -150,10 +188,16 @@ async def test_a_cursor_of_no_known_kind_is_no_end(cursor: object) -> None:
         await pages(stuck(lambda _: cursor))
 
 
-async def test_a_full_page_of_one_instant_without_a_cursor_proves_nothing() -> None:
-    rows = [row(n, 5) for n in range(1000)]
-    with pytest.raises(Truncated):
-        await pages(ToldApi({PATH: {"action": "get", "entities": rows, "timestamp": BASE}}))
+@pytest.mark.parametrize("most", [1000, 100])
+async def test_a_full_page_of_one_instant_without_a_cursor_proves_nothing(most: int) -> None:
+    def told(asked: dict[str, Any]) -> object:
+        rows = [row(n, 5) for n in range(asked["limit"])]
+        if len(rows) > most:
+            return TooLarge("more bytes than are taken at once")
+        return {"action": "get", "entities": rows, "timestamp": NOW}
+
+    with pytest.raises(Truncated, match="no cursor"):
+        await pages(ToldApi({PATH: told}))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +209,7 @@ async def test_a_full_page_of_one_instant_without_a_cursor_proves_nothing() -> N
         7,
         "x",
         [row(1)],
-        {"error": "runtime", "timestamp": BASE},
+        {"error": "runtime", "timestamp": NOW},
         {"action": "get", "entities": [], "error": "x"},
         {"action": "get", "list": [[1]]},
         {"action": "get", "entities": {}},
@@ -178,18 +222,18 @@ async def test_what_is_no_list_of_entities_does_not_pass_for_silence(answer: Tol
 
 
 async def test_a_blank_cursor_leads_nowhere_and_is_the_end() -> None:
-    told = {"action": "get", "entities": [row(1, 5), row(2, 6)], "cursor": "", "timestamp": BASE}
+    told = {"action": "get", "entities": [row(1, 5), row(2, 6)], "cursor": "", "timestamp": NOW}
     api = ToldApi({PATH: told})
     assert await numbers(api) == uuids(*range(1, 3))
     assert len(api.asked) == 2
 
 
-@pytest.mark.parametrize("answer", [{"action": "get"}, {"timestamp": BASE, "cursor": None}])
+@pytest.mark.parametrize("answer", [{"action": "get"}, {"timestamp": NOW, "cursor": None}])
 async def test_an_envelope_around_nothing_is_silence(answer: Told) -> None:
     assert await pages(ToldApi({PATH: answer})) == [[]]
 
 
 async def test_what_is_no_entity_is_handed_on_too_and_once() -> None:
     odd: list[Any] = [{"v": 1}, {"uuid": None, "created": BASE}, {"uuid": 7}]
-    told = {"action": "get", "entities": [*odd, row(1, 1)], "timestamp": BASE}
+    told = {"action": "get", "entities": [*odd, row(1, 1)], "timestamp": NOW}
     assert [page for page in await pages(ToldApi({PATH: told})) if page] == [[*odd, row(1, 1)]]

@@ -25,6 +25,7 @@ ANA = Credentials("ana", "p")
 ROOT = "/acme/plant%207"
 TIME = 1_691_301_600_412
 EMPTY: Mapping[str, object] = {"action": "get", "entities": [], "timestamp": TIME}
+REFUSED: Mapping[str, object] = {"error": "unauthorized", "timestamp": TIME}
 SIX_HOURS = timedelta(hours=6)
 PUMPS, ROOMS = "devices/{device}/sends/readings", "devices/{device}/in/rooms"
 
@@ -105,7 +106,9 @@ async def test_all_devices_are_found_though_one_comes_twice_and_one_has_no_uuid(
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_what_is_forbidden_is_told_once_and_left_out(status: int) -> None:
-    answers: dict[str, Told] = {f"{ROOT}/readings": EMPTY, f"{ROOT}/air": Forbidden("", status)}
+    refused = Forbidden("", status, REFUSED)
+    answers: dict[str, Told] = {f"{ROOT}/{path}": refused for path in ("air", "devices")}
+    answers[f"{ROOT}/readings"] = EMPTY
     api, usergrid = ToldApi(answers), adapter("air", PUMPS, "readings")
     with capture_logs() as logs:
         for _ in range(2):
@@ -123,8 +126,9 @@ async def test_what_is_forbidden_is_told_once_and_left_out(status: int) -> None:
 
 
 async def test_the_tenants_own_client_is_named_where_something_is_forbidden_to_it() -> None:
+    api = ToldApi({f"{ROOT}/readings": Forbidden("", 403, REFUSED)})
     with capture_logs() as logs:
-        assert await found(ToldApi({}), adapter("readings"), Credentials(None)) == []
+        assert await found(api, adapter("readings"), Credentials(None)) == []
     assert [each["what"] for each in logs] == [f"(client): {ROOT}/readings"]
 
 
@@ -147,9 +151,21 @@ async def test_other_trouble_is_no_lack_of_devices(
 
 async def test_a_path_that_is_forbidden_further_on_shows_no_half_of_its_devices() -> None:
     def told(asked: Mapping[str, Any]) -> object:
-        return Forbidden("") if "cursor" in asked else answered({"uuid": "d"}, cursor="a")
+        page = answered({"uuid": "d"}, cursor="a")
+        return Forbidden("", 401, REFUSED) if "cursor" in asked else page
 
     assert await found(ToldApi({f"{ROOT}/devices": told}), adapter(PUMPS)) == []
+
+
+@pytest.mark.parametrize("body", [None, "<html>no such route</html>", {"message": "no route"}, []])
+async def test_a_refusal_that_is_none_of_the_platforms_hides_nothing(body: object) -> None:
+    """As from a proxy before it: what was seen until then is still asked for."""
+    refused = Forbidden("", 404, body)
+    with pytest.raises(Forbidden):
+        await found(ToldApi({f"{ROOT}/devices": refused}), adapter(PUMPS))
+    api = ToldApi({f"{ROOT}/air": refused, f"{ROOT}/readings": EMPTY})
+    everything = Discovered(None, (*feeds("air"), *feeds("readings")))
+    assert await found(api, adapter("air", "readings")) == [everything]
 
 
 async def test_the_time_is_the_servers_as_told_with_the_first_path() -> None:
@@ -171,6 +187,17 @@ async def test_a_refusal_tells_the_time_as_well() -> None:
     for body in (None, {"error": "unauthorized"}, "x"):
         with pytest.raises(Forbidden):
             await adapter("readings").time(ToldApi({f"{ROOT}/readings": Forbidden("", 401, body)}))
+
+
+async def test_the_time_is_asked_of_the_next_path_where_one_does_not_tell_it() -> None:
+    """As where a proxy forbids it; each collection is asked once."""
+    time = datetime(2023, 8, 6, 6, 0, 0, 412_000, tzinfo=UTC)
+    usergrid = adapter(PUMPS, ROOMS, "air", "readings")
+    api = ToldApi({f"{ROOT}/air": EMPTY})
+    assert await usergrid.time(api) == time
+    assert [path for path, _ in api.asked] == [f"{ROOT}/devices", f"{ROOT}/air"]
+    told: dict[str, Told] = {f"{ROOT}/readings": Forbidden("", 401, REFUSED)}
+    assert await usergrid.time(ToldApi(told)) == time
 
 
 async def test_where_only_jobs_are_configured_no_time_is_asked_for() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from paged import BASE, PATH, Paged, Row, row, uuids, window
+from paged import BASE, NOW, PATH, Heavy, Paged, Row, row, uuids, window
+from told import ToldApi
 
 from harvester.errors import (
     Forbidden,
@@ -15,6 +16,7 @@ from harvester.errors import (
     Truncated,
 )
 from harvester.platforms.base import Api
+from harvester.platforms.usergrid.edges import BEYOND
 from harvester.platforms.usergrid.graph import MOST_PAGES, Graph, pages
 
 
@@ -23,8 +25,8 @@ async def walked(
 ) -> list[str]:
     """The UUIDs of all that was met."""
     met: list[Any] = []
-    async for entities in (graph or Graph()).walk(api, PATH, window(since, until), most):
-        met += entities
+    async for told, _ in (graph or Graph()).walk(api, PATH, window(since, until), most):
+        met += told.entities
     return [each["uuid"] for each in met]
 
 
@@ -134,21 +136,6 @@ async def test_a_walk_that_failed_leaves_no_place_behind() -> None:
     assert "cursor" not in api.asked[0]
 
 
-class Heavy(Paged):
-    """More rows than that in one answer, or one of these, are too many bytes."""
-
-    largest = 1000
-    heavy = ""
-
-    async def get(self, path: str, params: Any = None) -> object:
-        answer = await super().get(path, params)
-        assert isinstance(answer, dict)
-        entities = answer["entities"]
-        if len(entities) > self.largest or self.heavy in [each["uuid"] for each in entities]:
-            raise TooLarge("more bytes than are taken at once")
-        return answer
-
-
 async def test_a_page_of_too_many_bytes_is_asked_for_with_fewer_entities() -> None:
     api = Heavy([row(n, n) for n in range(200)])
     api.largest = 99
@@ -157,12 +144,11 @@ async def test_a_page_of_too_many_bytes_is_asked_for_with_fewer_entities() -> No
 
 
 async def test_an_entity_that_is_too_large_by_itself_is_the_end_of_the_way() -> None:
-    api = Heavy([row(n, n) for n in range(30)])
-    api.heavy = "u00015"
+    api = Heavy([row(n, n, weight=2000 if n == 15 else 1) for n in range(30)])
     met: list[str] = []
     with pytest.raises(Truncated, match="too large"):
-        async for entities in Graph().walk(api, PATH, window(0, 30)):
-            met += [each["uuid"] for each in entities if isinstance(each, dict)]
+        async for told, _ in Graph().walk(api, PATH, window(0, 30)):
+            met += [each["uuid"] for each in told.entities if isinstance(each, dict)]
     assert met == uuids(*range(29, 15, -1))
 
 
@@ -171,6 +157,33 @@ async def test_a_walk_is_no_longer_than_it_may_be() -> None:
     assert len(await walked(api, 20, 40, most=13)) == 26
     with pytest.raises(Truncated, match="after 12 pages"):
         await walked(api, 20, 40, most=12)
+
+
+@pytest.mark.parametrize("largest", [1000, 100])
+async def test_a_full_page_without_a_cursor_is_no_end_of_a_walk(largest: int) -> None:
+    """As connections of older servers are told: one list, cut at the limit."""
+
+    def told(asked: dict[str, Any]) -> object:
+        rows = [row(n, n) for n in range(min(asked["limit"], there))]
+        whole = {"action": "get", "timestamp": NOW, "entities": rows}
+        return whole if len(rows) <= largest else TooLarge("")
+
+    there = largest - 1
+    assert len(await walked(ToldApi({PATH: told}), -9, 2000)) == there
+    there = 2 * largest
+    with pytest.raises(Truncated, match="no cursor"):
+        await walked(ToldApi({PATH: told}), -9, 2000)
+
+
+async def test_pages_of_nothing_that_lead_on_do_not_end_a_walk() -> None:
+    """Older servers leave out what was deleted, and do not fill up."""
+    found: Row = {"action": "get", "timestamp": NOW, "entities": [row(1, 50)]}
+
+    def told(asked: dict[str, Any]) -> Row:
+        page = int(asked.get("cursor", 0))
+        return found if page == BEYOND + 1 else found | {"entities": [], "cursor": str(page + 1)}
+
+    assert await walked(ToldApi({PATH: told}), 0, 100) == ["u00001"]
 
 
 async def test_a_path_that_tells_the_same_again_and_again_is_not_walked_for_ever() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from told import Told, ToldApi
+from told import FAILURES, Told, ToldApi
 
 from harvester.errors import Forbidden, Malformed, ServerFailed
 from harvester.model import Feed, OpenTask, Said, Sample, TaskReport, Window
@@ -71,7 +71,7 @@ def listed(*entities: object) -> dict[str, Any]:
 
 async def said(path: str, *entities: object) -> list[Said]:
     api = ToldApi({f"{ROOT}/{path}": listed(*entities)})
-    pulled = tasks.pulled(api, OPTIONS, Feed("task_reports", path), WINDOW)
+    pulled = tasks.pulled(api, OPTIONS, Feed("task_reports", path), WINDOW, FAILURES)
     every = [each async for answer in pulled for each in answer]
     assert all("modified >= " in params["ql"] for _, params in api.asked)
     return every

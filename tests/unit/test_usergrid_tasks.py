@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from told import ToldApi
+from told import FAILURES, ToldApi
 
 from harvester.errors import Forbidden
 from harvester.model import Feed, OpenTask, Sample, TaskReport, Window
@@ -52,7 +52,7 @@ async def report(
     given = options({"path": path, **where}, notifications=notifications)
     [feed] = tasks.feeds(path, DEVICE if "{" in path else None)
     api = ToldApi({f"/acme/plant7/{feed.key}": listed(said)})
-    pulled = tasks.pulled(api, given, feed, WINDOW)
+    pulled = tasks.pulled(api, given, feed, WINDOW, FAILURES)
     [only] = [each async for answer in pulled for each in answer]
     assert isinstance(only, TaskReport)
     return only
@@ -174,7 +174,7 @@ ODD: list[object] = [None, 7, "x", [], {}, {"uuid": None}, {"uuid": " "}]
 async def test_what_is_no_entity_does_not_vanish(odd: object) -> None:
     api = ToldApi({"/acme/plant7/orders": listed(odd, order())})
     feed = Feed("task_reports", "orders")
-    pulled = tasks.pulled(api, options({"path": "orders"}), feed, WINDOW)
+    pulled = tasks.pulled(api, options({"path": "orders"}), feed, WINDOW, FAILURES)
     broken, good = [each async for answer in pulled for each in answer]
     assert broken == Sample("", "", None, odd)
     assert isinstance(good, TaskReport)
@@ -193,7 +193,7 @@ async def test_a_path_that_is_configured_no_more_is_not_asked_for() -> None:
     api, feed = ToldApi({}), Feed("task_reports", OF_DEVICE, (DEVICE,))
     given = options({"path": "orders"}, {"path": "users/{device}/gets/orders"})
     with pytest.raises(Forbidden):
-        [said async for said in tasks.pulled(api, given, feed, WINDOW)]
+        [said async for said in tasks.pulled(api, given, feed, WINDOW, FAILURES)]
     with pytest.raises(Forbidden):
         await tasks.again(api, given, feed, OpenTask(f"{OF_DEVICE}/{TASK}", TASK, DEVICE))
     assert api.asked == []

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given, strategies as st
+from told import FAILURES
 
 from harvester import channels, task_reports
 from harvester.model import Feed, Sample, TaskReport, Window
@@ -98,7 +99,7 @@ def listed(entity: object) -> object:
 async def test_whatever_an_entity_says_it_is_told_or_rejected(entity: object) -> None:
     for key in FEEDS:
         feed = Feed("task_reports", key)
-        pulled = tasks.pulled(AnyApi(listed(entity)), OPTIONS, feed, WINDOW)
+        pulled = tasks.pulled(AnyApi(listed(entity)), OPTIONS, feed, WINDOW, FAILURES)
         said = [each async for answer in pulled for each in answer]
         reports = [each for each in said if isinstance(each, TaskReport)]
         kept, rejections = task_reports.normalize(reports, NOW)

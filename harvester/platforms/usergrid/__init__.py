@@ -22,6 +22,7 @@ from harvester.model import (
 )
 from harvester.platforms import base
 from harvester.platforms.usergrid import discovering, server, tasks, tokens
+from harvester.platforms.usergrid.index import Index
 from harvester.platforms.usergrid.jobs import Jobs
 from harvester.platforms.usergrid.options import UsergridOptions
 from harvester.platforms.usergrid.readings import Readings
@@ -42,7 +43,8 @@ class Adapter(base.Platform):
     def __init__(self, options: UsergridOptions) -> None:
         self._options = options
         self._failures = Failures(structlog.stdlib.get_logger(__name__))
-        self._readings = Readings(options)
+        self._index = Index()
+        self._readings = Readings(options, self._index, self._failures)
         self._jobs = Jobs(options, self._failures)
 
     @property
@@ -95,8 +97,14 @@ class Adapter(base.Platform):
         return self._readings.behind
 
     async def time(self, api: base.Api) -> datetime | None:
-        """The server's. Raises PlatformError."""
-        return await server.time(api, self._options)
+        """The server's. Each tick begins with it: an index that was away is asked again then.
+
+        Raises PlatformError.
+        """
+        self._index.ask_again()
+        now = await server.time(api, self._options)
+        self._index.began_at(now)
+        return now
 
     async def discover(self, api: base.Api, credentials: Credentials) -> AsyncIterator[Discovered]:
         """The feeds of all configured paths that the account may read, and the devices that have
@@ -127,7 +135,7 @@ class Adapter(base.Platform):
         """
         if self._jobs.are_of(feed):
             return self._jobs.pulled(api, feed, window)
-        return tasks.pulled(api, self._options, feed, window)
+        return tasks.pulled(api, self._options, feed, window, self._failures)
 
     async def task_report(self, api: base.Api, feed: Feed, task: OpenTask) -> Sequence[Said]:
         """How it stands now, by itself. Raises PlatformError."""

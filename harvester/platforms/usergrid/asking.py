@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harvester.errors import RequestRefused, ServerFailed, TooLarge, Truncated
+from harvester.logs import Failures
 from harvester.model import Window
 from harvester.platforms.base import Api, Params, Platform
 from harvester.platforms.usergrid import instants
@@ -43,13 +44,14 @@ class Asking:
         self._limit = LIMIT
         self._told: set[int] = set()
         self._told_at: int | None = None
+        self._agreed: bool | None = None
 
     async def pages(self) -> AsyncIterator[list[object]]:
         """What each page brings that was not handed on before, or was changed since.
 
-        Passes that never agree are left to the next look, unless the window is so young that it
-        can wait. Raises Truncated then, and where pages come to no end; Malformed, and the errors
-        of `Api`.
+        Passes that never agree are taken as they are, unless the window is so young that it can
+        wait: see `tell`. Raises Truncated then, and where pages come to no end; Malformed, and the
+        errors of `Api`.
         """
         if self._since == self._until:  # no instant of the platform's is in it
             return
@@ -66,10 +68,20 @@ class Asking:
                 has_news = has_news or bool(entities)
                 yield entities
             if passing.agrees(before) or not (has_news or passing.has_followed):
+                self._agreed = True
                 return
             before = passing
         if self.ended_within(FIRST_LOOK):
             raise Truncated(f"{self._path} changes faster than it can be read")
+        self._agreed = False
+
+    def tell(self, failures: Failures) -> None:
+        """Say of a window that was read whether its passes agreed."""
+        what = f"{self._path} by {self._axis}"
+        if self._agreed is False:
+            failures.failing(what, "never_agrees")
+        elif self._agreed:
+            failures.well(what)
 
     def unsaid(self, entities: list[object]) -> list[object]:
         """Those that were not handed on before, or were changed since. They are now."""

@@ -1,9 +1,17 @@
 """What there is to read of a tenant: the paths that an account may read, and their devices."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 
-from harvester.errors import Forbidden
+from harvester.errors import (
+    Forbidden,
+    Malformed,
+    RequestRefused,
+    ServerFailed,
+    TooLarge,
+    Truncated,
+)
 from harvester.logs import Failures
 from harvester.model import Device, Discovered, Feed
 from harvester.platforms.base import Api
@@ -16,14 +24,18 @@ Feeds = Callable[[str | None], Iterable[Feed]]
 """Those of a path; of one device, where each has a path of its own."""
 Devices = Mapping[str, Device]
 
+_ITS_OWN = (ServerFailed, Malformed, TooLarge, Truncated, RequestRefused)
+"""What is wrong with a path is told by its feeds, and no reason not to ask for other paths."""
+
 
 async def found(
     api: Api, options: UsergridOptions, user: str, failures: Failures
 ) -> AsyncIterator[Discovered]:
     """The feeds of the paths of all devices, and each device that has paths of its own, once.
 
-    A path that is forbidden to the account is told and left out. Raises the other errors of `Api`,
-    Malformed, and Truncated.
+    A path that is forbidden to the account is told and left out; one of all devices that fails
+    otherwise has its feeds all the same. Raises the other errors of `Api`, Malformed, and
+    Truncated.
     """
     devices: dict[str, Device] = {}
     feeds: dict[str | None, list[Feed]] = {}
@@ -32,10 +44,12 @@ async def found(
         try:
             named = await _named(api, options, path, failures)
         except Forbidden as error:
-            if "error" not in entity_of(error.body):  # a proxy's: what was seen before stands
+            if "error" in entity_of(error.body):
+                failures.failing(what, Forbidden.reason, status=error.status)
+                continue
+            if DEVICE in path:  # a proxy's: what was seen before stands
                 raise
-            failures.failing(what, Forbidden.reason, status=error.status)
-            continue
+            named = None
         failures.well(what)
         devices |= named or {}
         for device in [None] if named is None else named:
@@ -58,7 +72,8 @@ async def _named(
     before, place, _ = path.partition(f"/{DEVICE}")
     if place:
         return await _devices(api, below(options.root, before), failures)
-    await page(api, below(options.root, path), {"limit": 1})
+    with suppress(*_ITS_OWN):
+        await page(api, below(options.root, path), {"limit": 1})
     return None
 
 
@@ -66,7 +81,7 @@ async def _devices(api: Api, path: str, failures: Failures) -> Devices:
     """By UUID; one that has none does not spoil the list."""
     devices: dict[str, Device] = {}
     nameless = 0
-    async for _, told in graph.pages(api, path):
+    async for told in graph.pages(api, path):
         for row in map(entity_of, told.entities):
             if uuid := text(row.get("uuid")):
                 devices[uuid] = Device(uuid, text(row.get("name")), text(row.get("type")))

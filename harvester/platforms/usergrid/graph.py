@@ -1,106 +1,215 @@
-"""The other way to read: without `ql`, the newest edge first, as it stands and without a lag.
-
-An edge has the time at which it was written. Newer servers write it anew with an update, and an
-entity that was imported may say it was created long before: so the order tells little of one
-entity, and enough of a page.
-"""
+"""The other way to read: without `ql`, the newest edge first, as it stands and without a lag."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from harvester.errors import RequestRefused, ServerFailed, TooLarge, Truncated
+from harvester.errors import RequestRefused, ServerFailed, TooLarge, TransientError, Truncated
 from harvester.model import Window
 from harvester.platforms.base import Api, Params
 from harvester.platforms.usergrid import instants
-from harvester.platforms.usergrid.pages import LIMIT, Page, Trail, millis_of, page
+from harvester.platforms.usergrid.edges import BEYOND, Late, is_older
+from harvester.platforms.usergrid.pages import LIMIT, Page, Trail, page
 
-MOST_PAGES = 10_000
-"""A path that goes on even after so many has no end."""
-BEYOND = 2
-"""Pages that are read after the first that is older than what is sought: that one may be full of
-what was imported."""
+LONGEST = 10_000
+"""Pages of a list. One that goes on even after so many has no end."""
+MOST_PAGES = 100
+"""Pages of a walk that are read at a time: other feeds wait for their turn."""
+
+
+async def pages(api: Api, path: str) -> AsyncIterator[Page]:
+    """The whole of a list.
+
+    Raises Truncated where it has no end and where one entity is too large, Malformed, and the
+    errors of `Api`.
+    """
+    way = _Way(path)
+    try:
+        async for told in way.pages(api, LONGEST):
+            yield told
+    except TooLarge as error:
+        raise _too_large(error) from error
+    if not way.is_over:
+        raise Truncated(f"{path} goes on after {LONGEST} pages")
+
+
+class Graph:
+    """Walks the paths of one tenant, each a part at a time where it is long.
+
+    Windows that are asked for newest first walk once together.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, _Walk] = {}
+        self._met: dict[str, _Met] = {}
+        """Of the last walk of a path."""
+
+    async def walk(
+        self, api: Api, path: str, window: Window, most: int = MOST_PAGES
+    ) -> AsyncIterator[tuple[Page, list[object]]]:
+        """All that it meets, the newest first, until nothing of the window can come any more; with
+        each page what it shows to have been written late, of itself and of the last before it.
+
+        After `most` pages it raises Truncated, and goes on from there when the window is asked for
+        again, or one that has a part of it; any other must wait. It goes on so too after
+        TransientError. Raises Truncated too where there is no way on, Malformed, and the errors of
+        `Api`.
+        """
+        since, until = map(instants.first_millis, (window.since, window.until))
+        walk = self._taken_up(path, since, until)
+        try:
+            async for told in walk.pages(api, most):
+                yield told
+        except TransientError:
+            self._under_way[path] = walk
+            raise
+        except TooLarge as error:
+            self._under_way[path] = walk
+            raise _too_large(error) from error
+        if not walk.is_over:
+            self._under_way[path] = walk
+            raise _later(path)
+        self._end(path, walk.met(), _Met(since, until, None))
+
+    def _taken_up(self, path: str, since: int, until: int) -> "_Walk":
+        """The one that is under way, or another. One that ends otherwise than by an error of the
+        platform's is begun anew: what was met may not have been written."""
+        walk = self._under_way.get(path)
+        if walk is None:
+            return self._begun(path, since, until)
+        if until <= walk.since or walk.until <= since:
+            raise _later(path)
+        return self._under_way.pop(path)
+
+    def _begun(self, path: str, since: int, until: int) -> "_Walk":
+        """From where all of the window that was met lies behind, or down to it."""
+        met = self._met.get(path)
+        if met and met.since <= until <= met.until:
+            return _Walk(since, met.until, _Way(path, met.cursor))
+        if met and met.since <= since <= met.until:
+            return _Walk(met.until, until, _Way(path), below=met)
+        return _Walk(since, until, _Way(path))
+
+    def _end(self, path: str, met: "_Met", asked: "_Met") -> None:
+        if asked.since < met.since or met.until < asked.until:  # it was another's walk
+            self._met[path] = met
+            raise _later(path)
+        # Who asks for it again was not served by it: a place is all that is kept.
+        self._met[path] = _Met(met.since, met.since, met.cursor)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a page begins before which nothing is older than `until`, in milliseconds."""
+class _Met:
+    """All from `since` to `until`, in milliseconds, was met by walks whose windows ended elsewhere.
+    What is older than that begins at the cursor."""
 
+    since: int
     until: int
     cursor: str | None
 
 
-class Graph:
-    """Walks the paths of one tenant. Windows that are asked for newest first walk once together."""
+class _Way:
+    """A path from its head or from a cursor on. It can be left between two pages, and gone on with.
 
-    def __init__(self) -> None:
-        self._places: dict[str, _Place] = {}
-        """Where the last walk of a path ended: no more than a hint."""
-
-    async def walk(
-        self, api: Api, path: str, window: Window, most: int = MOST_PAGES
-    ) -> AsyncIterator[list[object]]:
-        """All that it meets, the newest first, until nothing of the window can come any more.
-
-        Raises Truncated where that takes more than `most` pages, Malformed, and the errors of
-        `Api`.
-        """
-        since, until = map(instants.first_millis, (window.since, window.until))
-        place = self._places.get(path)
-        begin = place.cursor if place and place.until == until else None
-        last, older = begin, 0
-        async for cursor, told in pages(api, path, begin, most):
-            yield told.entities
-            if not told.entities:  # it tells nothing of what comes after it
-                continue
-            if _is_older(told, since):
-                older += 1
-            else:
-                last, older = cursor, 0
-            if older > BEYOND:
-                break
-        self._places[path] = _Place(since, last)
-
-
-async def pages(
-    api: Api, path: str, cursor: str | None = None, most: int = MOST_PAGES
-) -> AsyncIterator[tuple[str | None, Page]]:
-    """The pages from that cursor on, each with the one that led to it, to the end.
-
-    Once it begins anew, where a cursor is not taken. Raises Truncated where there is no end and
-    where one entity is too large, Malformed, and the errors of `Api`.
+    `cursor` leads to the page that was told last, once that was left to the next one.
     """
-    trail, limit, begins_left = Trail(path), LIMIT, 1
-    for _ in range(most):
+
+    def __init__(self, path: str, cursor: str | None = None) -> None:
+        self._path = path
+        self._trail = Trail(path)
+        self._limit = LIMIT
+        self._may_begin_anew = True
+        self.cursor = cursor
+        self.is_over = False
+
+    async def pages(self, api: Api, most: int) -> AsyncIterator[Page]:
+        """The next ones. Once it begins at the head again, where a cursor is not taken.
+
+        Raises Truncated where it leads nowhere, TooLarge where one entity is, Malformed, and the
+        errors of `Api`.
+        """
+        self._limit, self._may_begin_anew = LIMIT, True
+        for _ in range(most):
+            told = await self._told(api)
+            yield told
+            if told.cursor is None:
+                self._end(told)
+                return
+            self._trail.follow(told.cursor, told.entities)
+            self.cursor = told.cursor
+
+    def _end(self, told: Page) -> None:
+        if len(told.entities) >= self._limit:
+            raise Truncated(f"{self._path}: a full page has no cursor")
+        self.is_over = True
+
+    async def _told(self, api: Api) -> Page:
         try:
-            told = await page(api, path, _params(limit, cursor))
-        except TooLarge as error:
-            if limit == 1:
-                raise Truncated(f"beyond what is too large there is no way: {error}") from error
-            limit //= 10
-            continue
+            return await self._page(api, self.cursor)
         except (RequestRefused, ServerFailed):
-            if cursor is None or not begins_left:
+            if self.cursor is None or not self._may_begin_anew:
                 raise
-            trail, cursor, begins_left = Trail(path), None, begins_left - 1
-            continue
-        yield cursor, told
-        if told.cursor is None:
-            if len(told.entities) >= limit:
-                raise Truncated(f"{path}: a full page has no cursor")
+        told = await self._page(api, None)  # where that fails too, it was not for the cursor
+        self.cursor, self._trail, self._may_begin_anew = None, Trail(self._path), False
+        return told
+
+    async def _page(self, api: Api, cursor: str | None) -> Page:
+        while True:
+            try:
+                return await page(api, self._path, _params(self._limit, cursor))
+            except TooLarge:
+                if self._limit == 1:
+                    raise
+                self._limit //= 10
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Down to what is older than `since`, for what is before `until`; to `below`, which was met."""
+
+    since: int
+    until: int
+    way: _Way
+    below: _Met | None = None
+    _place: str | None = field(init=False)
+    """Where what is older begins."""
+    _older: int = 0
+    _late: Late = field(default_factory=Late)
+
+    def __post_init__(self) -> None:
+        self._place = self.way.cursor
+
+    @property
+    def is_over(self) -> bool:
+        return self.way.is_over or self._older > BEYOND
+
+    def met(self) -> _Met:
+        if self.below:
+            return _Met(self.below.since, self.until, self.below.cursor)
+        return _Met(self.since, self.until, self._place)
+
+    async def pages(self, api: Api, most: int) -> AsyncIterator[tuple[Page, list[object]]]:
+        async for told in self.way.pages(api, most):
+            yield told, self._late.found(told)
+            self._learn(told)
+            if self.is_over:
+                return
+
+    def _learn(self, told: Page) -> None:
+        if not told.entities:  # it tells nothing of what comes after it
             return
-        trail.follow(told.cursor, told.entities)
-        cursor = told.cursor
-    raise Truncated(f"{path} goes on after {most} pages")
+        if is_older(told, self.since):
+            self._older += 1
+        else:
+            self._place, self._older = self.way.cursor, 0
 
 
 def _params(limit: int, cursor: str | None) -> Params:
     return {"limit": limit, "cursor": cursor} if cursor else {"limit": limit}
 
 
-def _is_older(told: Page, since: int) -> bool:
-    """Whether all of a page was created before, and most of it not written since."""
-    created = [millis_of(each, "created") or 0 for each in told.entities]
-    modified = [millis_of(each, "modified") or 0 for each in told.entities]
-    return all(at < since for at in created) and 2 * sum(at >= since for at in modified) <= len(
-        modified
-    )
+def _later(path: str) -> Truncated:
+    return Truncated(f"{path}: the sweep goes on with the next tick")
+
+
+def _too_large(error: TooLarge) -> Truncated:
+    return Truncated(f"beyond what is too large there is no way: {error}")

@@ -172,9 +172,7 @@ async def _files(api: Api, path: str) -> list[object]:
     """How each file of an import fared."""
     with _refused_alone():
         return [
-            Record(file).rest()
-            async for _, told in graph.pages(api, path)
-            for file in told.entities
+            Record(file).rest() async for told in graph.pages(api, path) for file in told.entities
         ]
 
 

@@ -9,7 +9,7 @@ from harvester.errors import TooLarge, TransientError
 from harvester.platforms.base import Api, Params
 from harvester.platforms.usergrid import instants
 from harvester.platforms.usergrid.asking import Asking
-from harvester.platforms.usergrid.pages import Page, identity, millis_of, page, version
+from harvester.platforms.usergrid.pages import Page, changed, identity, millis_of, page, version
 
 HEAD = 100
 """Entities that are looked at, the last that were written."""
@@ -105,9 +105,5 @@ def _oldest_missing(doubtful: Sequence[object], answered: Page, now: int) -> int
     told = [millis_of(each, "created") or 0 for each in answered.entities]
     first = min(told, default=0) if answered.cursor else 0  # what is older had no room
     missing = (each for each in doubtful if identity(each) not in known)
-    written = (_written(each) for each in missing if (millis_of(each, "created") or 0) > first)
+    written = (changed(each) for each in missing if (millis_of(each, "created") or 0) > first)
     return min(now, *written, now)
-
-
-def _written(entity: object) -> int:
-    return max(millis_of(entity, axis) or 0 for axis in ("created", "modified"))

@@ -97,6 +97,11 @@ def millis_of(said: object, axis: str) -> int | None:
     return instants.millis(entity_of(said).get(axis))
 
 
+def changed(said: object) -> int:
+    """When an entity was last changed, in milliseconds: no earlier than it was created."""
+    return max(millis_of(said, axis) or 0 for axis in ("created", "modified"))
+
+
 def version(said: object) -> int:
     """A digest of which entity it is, and when it was modified: of 64 bits."""
     return hash((identity(said), repr(entity_of(said).get("modified"))))

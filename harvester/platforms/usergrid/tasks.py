@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 
 from harvester.errors import Forbidden
+from harvester.logs import Failures
 from harvester.model import Feed, OpenTask, Said, Sample, TaskReport, Window
 from harvester.platforms.base import Api
 from harvester.platforms.usergrid import notifications, own_tasks, single
@@ -38,7 +39,7 @@ def feeds(path: str, device: str | None = None) -> list[Feed]:
 
 
 async def pulled(
-    api: Api, options: UsergridOptions, feed: Feed, window: Window
+    api: Api, options: UsergridOptions, feed: Feed, window: Window, failures: Failures
 ) -> AsyncIterator[list[Said]]:
     """The reports of what was last modified in the window, an answer at a time.
 
@@ -48,6 +49,7 @@ async def pulled(
     asking = Asking(api, below(options.root, feed.key), "modified", window)
     async for entities in asking.pages():
         yield [_said(read, entity) for entity in entities]
+    asking.tell(failures)
 
 
 async def again(api: Api, options: UsergridOptions, feed: Feed, task: OpenTask) -> Sequence[Said]:
