@@ -9,7 +9,15 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
-from acceptance.commands import EX_CONFIG, EX_USAGE, HARVESTER, installed, outcome, started
+from acceptance.commands import (
+    EX_CONFIG,
+    EX_USAGE,
+    HARVESTER,
+    harvester,
+    installed,
+    outcome,
+    started,
+)
 
 COMMANDS = ["run", "check", "status", "gaps", "query", "migrate", "login", "logout", "simulate"]
 
@@ -65,7 +73,7 @@ async def test_the_version_is_told() -> None:
 async def test_a_wrong_word_is_told_in_one_line_with_the_nearest(
     words: list[str], told: str
 ) -> None:
-    ended = await installed(*words)
+    ended = await harvester(*words)
     assert (ended.code, ended.out) == (EX_USAGE, "")
     assert ended.err.startswith("harvester: ")
     assert told in ended.err
@@ -80,7 +88,7 @@ async def test_without_a_command_there_is_help_but_no_success() -> None:
 
 @pytest.mark.parametrize("command", ["check", "migrate", "status", "gaps"])
 async def test_a_configuration_that_is_not_there_is_told(tmp_path: Path, command: str) -> None:
-    ended = await installed(command, config=tmp_path / "config.toml")
+    ended = await harvester(command, config=tmp_path / "config.toml")
     assert ended.code == EX_CONFIG
     assert "there is no such file" in ended.said
 

@@ -7,7 +7,7 @@ import csv
 import shlex
 import signal
 import socket
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from acceptance.commands import EX_UNAVAILABLE, EX_USAGE, HARVESTER, harvester
+from acceptance.commands import EX_UNAVAILABLE, EX_USAGE, begun, harvester
+from acceptance.forked import Forked
 from fix_postgres import Database
 from fix_simulator import BEGIN, playing
 
@@ -46,10 +47,9 @@ def recorded(folder: Path) -> tuple[Path, Rows]:
 
 
 @asynccontextmanager
-async def simulating(*words: str | Path) -> AsyncIterator[tuple[Process, list[str]]]:
-    """The command as installed, and what it prints up to the line that says how it ends."""
-    process = await asyncio.create_subprocess_exec(HARVESTER, "simulate", *words, stdout=PIPE)
-    assert process.stdout
+async def simulating(*words: str | Path) -> AsyncIterator[tuple[Forked, list[str]]]:
+    """The command, and what it prints up to the line that says how it ends."""
+    process = await begun("simulate", *words)
     said: list[str] = []
     try:
         while not said or "Ctrl-C" not in said[-1]:
@@ -59,7 +59,7 @@ async def simulating(*words: str | Path) -> AsyncIterator[tuple[Process, list[st
         yield process, said
     finally:
         if process.returncode is None:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
             await process.wait()
 
 

@@ -19,9 +19,15 @@ from harvester.platforms.usergrid.pages import (
     version,
 )
 
+TOLD_BY = 2 * FIRST_LOOK
+"""By then the first look of a window has told what the index had late, where ticks are no longer
+than an hour apart."""
+MOST_PAGES = 10
+"""Of the index, for one page of the graph: they hold about the same, unless one is of an import."""
+
 
 async def untold(api: Api, path: str, met: Page, index: Index) -> list[object]:
-    """What is younger than the first look of its window, or unknown to the index as it is; all
+    """What is younger than TOLD_BY, or unknown to the index as it is; all
     where that does not answer.
 
     Raises the errors of `Api` but TransientError and TooLarge.
@@ -36,23 +42,31 @@ async def untold(api: Api, path: str, met: Page, index: Index) -> list[object]:
 
 
 async def _known(api: Api, path: str, entities: Sequence[object], index: Index) -> Sequence[object]:
-    """What the index has of that time."""
+    """What the index has of that time: of one that has much more there, the newest of it."""
+    created = [millis_of(each, "created") or 0 for each in entities]
+    since, until = min(created), max(created) + 1
+    known: list[object] = []
     try:
-        answered = await page(api, path, _of_that_time(entities))
+        for _ in range(MOST_PAGES):
+            answered = await page(api, path, _of_that_time(since, until))
+            index.answered()
+            known += answered.entities
+            last = min((millis_of(each, "created") or 0 for each in answered.entities), default=0)
+            if answered.cursor is None or not since <= last < until - 1:
+                break
+            until = last + 1  # of that instant some may have had no room
     except (TransientError, TooLarge) as error:
         if isinstance(error, ServerFailed):
             index.failed(error)
         return ()
-    index.answered()
-    return answered.entities
+    return known
 
 
-def _of_that_time(entities: Sequence[object]) -> Params:
-    created = [millis_of(each, "created") or 0 for each in entities]
-    where = f"created >= {min(created)} and created < {max(created) + 1}"
+def _of_that_time(since: int, until: int) -> Params:
+    where = f"created >= {since} and created < {until}"
     return {"ql": f"select * where {where} order by created desc", "limit": LIMIT}
 
 
 def _is_settled(entity: object, now: int | None) -> bool:
     created = millis_of(entity, "created")
-    return created is not None and now is not None and changed(entity) < now - FIRST_LOOK
+    return created is not None and now is not None and changed(entity) < now - TOLD_BY
