@@ -127,13 +127,17 @@ async def test_a_head_that_cannot_be_had_is_told_as_it_is(trouble: Exception) ->
     assert len(api.asked) == 1
 
 
-async def test_a_walk_that_failed_leaves_no_place_behind() -> None:
+async def test_a_walk_that_failed_goes_on_from_there_and_other_windows_wait() -> None:
     api, graph = Paged([row(n, n) for n in range(40)], cap=3), Graph()
     with pytest.raises(Throttled):
         await walked(Failing(api, Throttled(""), 4), 20, 40, graph)
     api.asked.clear()
+    with pytest.raises(Truncated, match="goes on with the next tick"):
+        await walked(api, 10, 20, graph)
+    assert api.asked == []
+    assert set(uuids(*range(20, 28))) <= set(await walked(api, 20, 40, graph))
+    assert "cursor" in api.asked[0]
     assert set(uuids(*range(10, 20))) <= set(await walked(api, 10, 20, graph))
-    assert "cursor" not in api.asked[0]
 
 
 async def test_a_page_of_too_many_bytes_is_asked_for_with_fewer_entities() -> None:
@@ -152,11 +156,13 @@ async def test_an_entity_that_is_too_large_by_itself_is_the_end_of_the_way() -> 
     assert met == uuids(*range(29, 15, -1))
 
 
-async def test_a_walk_is_no_longer_than_it_may_be() -> None:
-    api = Paged([row(n, n) for n in range(40)], cap=2)
+async def test_a_long_walk_is_done_a_part_at_a_time() -> None:
+    api, graph = Paged([row(n, n) for n in range(40)], cap=2), Graph()
+    with pytest.raises(Truncated, match="goes on with the next tick"):
+        await walked(api, 20, 40, graph, most=9)
+    assert len(api.asked) == 9
+    assert await walked(api, 20, 40, graph, most=9) == uuids(*range(21, 13, -1))
     assert len(await walked(api, 20, 40, most=13)) == 26
-    with pytest.raises(Truncated, match="after 12 pages"):
-        await walked(api, 20, 40, most=12)
 
 
 @pytest.mark.parametrize("largest", [1000, 100])
