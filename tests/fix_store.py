@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from harvester.store.pool import Connection as Observer, Pool
 
 T0 = datetime(2026, 3, 4, 10, tzinfo=UTC)
+NOBODY = 0
+"""No account has this id."""
 LONG = timedelta(minutes=5)
 _numbers = itertools.count(1)
 
@@ -91,7 +93,7 @@ class Site:
     async def save(
         self,
         *findings: Finding,
-        whole_sight_of: int | None = None,
+        whole_sight_of: int = NOBODY,
         now: datetime = T0,
         wanted_since: datetime = T0,
     ) -> None:

@@ -159,7 +159,7 @@ class Discovery:
     """All that one account found. `whole_sight_of`: what it did not find, that account lost."""
 
     findings: Sequence[Finding]
-    whole_sight_of: int | None
+    whole_sight_of: int
     wanted_since: datetime
     now: datetime
 
@@ -213,9 +213,8 @@ async def _save_feeds(
     await connection.execute(_FEED_DEVICES_MADE, *_columns(served, 2))
     seen = [(ids[feed.stream, feed.key], account) for feed, account in named if account is not None]
     await connection.execute(_SIGHT_GAINED, *_columns(seen, 2))
-    if discovery.whole_sight_of is not None:
-        own = [feed_id for feed_id, account in seen if account == discovery.whole_sight_of]
-        await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
+    own = [feed_id for feed_id, account in seen if account == discovery.whole_sight_of]
+    await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
 
 
 async def _feed_ids(

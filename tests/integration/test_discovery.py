@@ -124,14 +124,14 @@ async def test_a_feed_serves_its_devices_and_is_one_for_all_who_see_it(
     assert await sights(site) == {("both", "ann"), ("both", "bob")}
 
 
-async def test_what_an_account_does_not_find_it_lost_if_it_looked_at_all(
+async def test_what_an_account_does_not_find_it_lost_and_no_other(
     site: Site, accounts: dict[str | None, int]
 ) -> None:
     ann, bob = accounts["ann"], accounts["bob"]
     for account in (ann, bob):
         found = [finding(feed.key, feeds=[feed], account_id=account) for feed in (ONE, TWO)]
         await site.save(*found, whole_sight_of=account)
-    await site.save(finding("one", feeds=[ONE], account_id=ann), whole_sight_of=None)
+    await site.save(finding("one", feeds=[ONE], account_id=ann))
     assert await sights(site) == {(key, user) for key in ("one", "two") for user in ("ann", "bob")}
     await site.save(finding("one", feeds=[ONE], account_id=ann), whole_sight_of=ann)
     assert await sights(site) == {("one", "ann"), ("one", "bob"), ("two", "bob")}
