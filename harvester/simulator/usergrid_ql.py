@@ -31,11 +31,11 @@ _TOKEN = re.compile(
 _SIGNS = {"lt": "<", "lte": "<=", "eq": "=", "gt": ">", "gte": ">=", "&&": "and", "||": "or"}
 _KEYWORDS = frozenset({"and", "or", "not", "of", "true", "false", "select", "where", *_SIGNS})
 _HOLDS: dict[str, Callable[[str | float, str | float], bool]] = {
-    "<": lambda told, asked: told < asked,  # type: ignore[operator]  of one kind
-    "<=": lambda told, asked: told <= asked,  # type: ignore[operator]  of one kind
+    "<": lambda told, asked: told < asked,  # type: ignore[operator]  # of one kind
+    "<=": lambda told, asked: told <= asked,  # type: ignore[operator]  # of one kind
     "=": lambda told, asked: told == asked,
-    ">=": lambda told, asked: told >= asked,  # type: ignore[operator]  of one kind
-    ">": lambda told, asked: told > asked,  # type: ignore[operator]  of one kind
+    ">=": lambda told, asked: told >= asked,  # type: ignore[operator]  # of one kind
+    ">": lambda told, asked: told > asked,  # type: ignore[operator]  # of one kind
 }
 
 

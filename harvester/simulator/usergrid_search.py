@@ -78,7 +78,7 @@ def _sorted(docs: list[Doc], name: str, is_down: bool) -> list[Doc]:
     for kind in reversed(_KINDS.get(name, _ANY_KIND)):
         keys = {doc: _key(told, kind, is_down) for doc, told in fields.items()}
         there = [doc for doc in docs if keys[doc] is not None]
-        there.sort(key=keys.__getitem__, reverse=is_down)  # type: ignore[arg-type]  of one kind
+        there.sort(key=keys.__getitem__, reverse=is_down)  # type: ignore[arg-type]  # of one kind
         docs = there + [doc for doc in docs if keys[doc] is None]
     return docs
 

@@ -209,6 +209,7 @@ async def test_while_the_index_is_away_new_readings_come_by_the_graph() -> None:
         with pytest.raises(ServerFailed):
             await it.told(CHANGED)
         it.play.fake.index_down = False
+        await it.adapter.time(it)
         assert len(await it.told(CHANGED)) == 1500
 
 

@@ -15,7 +15,11 @@ from harvester.errors import (
     PlatformError,
     RequestRefused,
     ServerFailed,
+    Throttled,
+    TokenError,
+    TooLarge,
     Truncated,
+    Unreachable,
 )
 from harvester.model import Credentials, Device, Discovered, Feed
 from harvester.platforms.usergrid import Adapter
@@ -147,6 +151,31 @@ async def test_other_trouble_is_no_lack_of_devices(
 ) -> None:
     with pytest.raises(raised):
         await found(ToldApi({f"{ROOT}/devices": trouble}), adapter(PUMPS))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ServerFailed(""),
+        RequestRefused("", 400),
+        TooLarge(""),
+        {"error": "runtime"},
+        answered(cursor=7),
+    ],
+)
+async def test_a_path_that_fails_hides_no_other_and_its_feeds_tell_of_it(trouble: Told) -> None:
+    api = ToldApi({f"{ROOT}/air": trouble, f"{ROOT}/readings": EMPTY})
+    with capture_logs() as logs:
+        told = await found(api, adapter("air", "readings"))
+    assert told == [Discovered(None, (*feeds("air"), *feeds("readings")))]
+    assert logs == []
+
+
+@pytest.mark.parametrize("trouble", [Unreachable(""), Throttled(""), TokenError("")])
+async def test_what_every_path_would_suffer_from_ends_a_discovery(trouble: Exception) -> None:
+    api = ToldApi({f"{ROOT}/air": trouble, f"{ROOT}/readings": EMPTY})
+    with pytest.raises(type(trouble)):
+        await found(api, adapter("air", "readings"))
 
 
 async def test_a_path_that_is_forbidden_further_on_shows_no_half_of_its_devices() -> None:

@@ -1,7 +1,9 @@
 """Usergrid: by which way a feed is read, and what becomes of it while the index is away."""
 
 import pytest
-from sourced import NOW, Moved, adapter, paged, told, value
+from paged import BASE, window
+from sourced import FEED, LIVE, NOW, Moved, adapter, paged, told, value
+from structlog.testing import capture_logs
 
 from harvester.errors import Forbidden, RequestRefused, ServerFailed, Throttled, Truncated
 from harvester.model import Feed
@@ -73,3 +75,39 @@ async def test_passes_that_never_agree_are_told(key: str) -> None:
     api.between = lambda count: api.rows.append(value(100 + count, 500_000))
     with pytest.raises(Truncated):
         await told(adapter(), api, feed=Feed("readings", key))
+
+
+CHANGED = Feed("readings", "readings by modified")
+TASKS = Feed("task_reports", "readings")
+
+
+@pytest.mark.parametrize(("feed", "axis"), [(FEED, "created"), (CHANGED, "modified")])
+async def test_passes_of_an_older_window_that_never_agree_are_told_until_they_do(
+    feed: Feed, axis: str
+) -> None:
+    api, usergrid = paged(value(1, 500_000)), adapter()
+    api.now = BASE + 540_000 + 3_600_000
+    shaky = api.between = lambda count: api.rows.append(value(count, 500_001))
+    with capture_logs() as logs:
+        assert len(await told(usergrid, api, feed=feed)) == 5
+        api.between = lambda _: None
+        await told(usergrid, api, (540_000.2, 540_000.9), feed=feed)
+        assert len(logs) == 1, "nothing was read"
+        await told(usergrid, api, feed=feed)
+        api.now, api.between = BASE + NOW, shaky
+        with pytest.raises(Truncated):
+            await told(usergrid, api, feed=feed)
+    what = f"/acme/plant7/readings by {axis}"
+    told_ = [(each["event"], each["what"], each.get("reason")) for each in logs]
+    assert told_ == [("failing", what, "never_agrees"), ("well again", what, None)]
+
+
+async def test_passes_of_task_reports_that_never_agree_are_told_as_well() -> None:
+    api = paged(value(1, 500_000))
+    api.now = BASE + 540_000 + 3_600_000
+    api.between = lambda count: api.rows.append(value(count, 500_001))
+    usergrid = adapter(readings=[], tasks=[{"path": "readings"}])
+    with capture_logs() as logs:
+        async for _ in usergrid.task_reports(api, TASKS, window(*LIVE)):
+            pass
+    assert [each["reason"] for each in logs] == ["never_agrees"]

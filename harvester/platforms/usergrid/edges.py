@@ -36,7 +36,7 @@ class Late:
 
     def __init__(self) -> None:
         self._before: deque[list[object]] = deque(maxlen=BEYOND + 1)
-        """Of the last pages, what was not found late yet."""
+        """Of the last pages, what was not found late yet. A walk goes on behind as many as that."""
 
     def found(self, told: Page) -> list[object]:
         """Those that this page proves, of itself and of the last ones before it."""
