@@ -107,7 +107,7 @@ async def test_what_the_index_lost_is_brought_by_what_is_gone_over(forgetful: St
     window = Window(SINCE, NOW - 2 * HOUR)
     asked = [await pulled(forgetful, *each, window) for each in feeds if not each[0].every]
     gone_over = [await pulled(forgetful, *each, HISTORY) for each in feeds if each[0].every]
-    assert held(*gone_over) == forgetful.truth
+    assert held(*asked, *gone_over) == forgetful.truth
     lost = forgetful.truth.keys() - held(*asked).keys()
     assert any(key[2] < NOW - 3 * HOUR for key in lost)
 

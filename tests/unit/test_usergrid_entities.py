@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from harvester.channels import normalize
 from harvester.model import Sample
@@ -236,7 +236,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["ts", "device", "uuid", "modified", "a", "b"]), JSON))
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_an_entity_holds_is_a_reading_or_is_rejected(said: dict[str, object]) -> None:
     for unit in ("ms", "s", "iso"):
         told = read(said, time_unit=unit)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from paged import Row
-from sourced import FEED, NOW, Moved, adapter, paged, told, value
+from sourced import NOW, Moved, adapter, paged, told, value
 
 from harvester.errors import ServerFailed, Throttled
 from harvester.model import Feed
@@ -54,6 +54,7 @@ async def test_an_index_that_answered_since_the_tick_began_is_asked_by_every_pat
         with pytest.raises(ServerFailed):
             await told(usergrid, api, feed=CHANGED)
     assert len(api.api.queries) == 2
+    await ticked(usergrid, api, NOW + MINUTE)
     assert usergrid.behind == timedelta()
 
 
@@ -69,18 +70,20 @@ async def test_an_index_is_asked_again_though_the_platform_does_not_tell_its_tim
 
 async def test_an_index_that_is_away_is_behind_since_it_last_answered() -> None:
     usergrid, api = adapter(), Moved(paged(value(1, 500_000)))
-    await ticked(usergrid, api)
-    await told(usergrid, api)
-    assert usergrid.behind == timedelta()
-    api.troubles = {"asc": AWAY, "desc": AWAY}
-    for minutes in (5, 15):
+    for minutes in (0, 5):
         await ticked(usergrid, api, NOW + minutes * MINUTE)
-        await told(usergrid, api, feed=FEED)
-        assert usergrid.behind == timedelta(minutes=minutes)
+        await told(usergrid, api)
+        assert usergrid.behind == timedelta()
+    api.troubles = {"asc": AWAY, "desc": AWAY}
+    for minutes in (10, 20):
+        await ticked(usergrid, api, NOW + minutes * MINUTE)
+        await told(usergrid, api)
+        assert usergrid.behind == timedelta(minutes=minutes - 5)
     api.troubles = {}
-    await ticked(usergrid, api, NOW + 20 * MINUTE)
+    await ticked(usergrid, api, NOW + 25 * MINUTE)
     assert usergrid.behind == timedelta(minutes=20), "it has not answered yet"
     await told(usergrid, api, (NOW, NOW + 19 * MINUTE))
+    await ticked(usergrid, api, NOW + 30 * MINUTE)
     assert usergrid.behind == timedelta()
 
 

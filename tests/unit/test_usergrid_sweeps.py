@@ -113,6 +113,17 @@ async def test_a_window_that_begins_earlier_than_the_walk_goes_on_behind_it() ->
     assert len(api.asked) < 50
 
 
+async def test_what_an_older_window_goes_on_behind_is_not_walked_again() -> None:
+    api, graph = deep(), Graph()
+    await part(graph, api, 300, 390)
+    assert not (await part(graph, api, 300, 400, most=20))[1]
+    assert not (await part(graph, api, 100, 350))[1]
+    assert not (await part(graph, api, 310, 400, most=40))[1], "that of the older one is over"
+    api.asked.clear()
+    assert (await part(graph, api, 310, 400))[1]
+    assert len(api.asked) <= 4
+
+
 async def test_a_window_that_is_asked_for_again_though_it_was_told_is_told_again() -> None:
     api, graph = deep(), Graph()
     assert set(await parts(graph, api)) == set(await parts(graph, api))
