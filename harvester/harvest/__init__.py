@@ -7,7 +7,7 @@ sweeps (`sweeping`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -70,8 +70,7 @@ class Harvest:
         until = tick.axis.passed(now) - kit.work.platform.under_way
         await feeds.want(kit.pool, lease, kit.work.stream, until)
         async for page in self._pages(lease, until):
-            pullings = [Pulling(tick, due) for due in page]
-            done = await work_off(pullings, partial(self._pull, tick), AT_ONCE) and done
+            done = await work_off(_rows(tick, page), partial(self._in_turn, tick), AT_ONCE) and done
             kit.tell_behind()
             if tick.is_over:
                 return False
@@ -110,9 +109,21 @@ class Harvest:
                 yield page
                 after = page[-1].feed_id
 
+    async def _in_turn(self, tick: Tick, row: Sequence[Pulling]) -> bool:
+        return all([await self._pull(tick, pulling) for pulling in row])
+
     async def _pull(self, tick: Tick, pulling: Pulling) -> bool:
         if tick.is_over:
             return False
         # A long backfill, or a feed that always fails, is not what the next tick begins with.
         self._begin_after = pulling.feed_id
         return await pulling.run()
+
+
+def _rows(tick: Tick, page: Iterable[DueFeed]) -> list[list[Pulling]]:
+    """The feeds of each source by themselves: their answers must not overtake each other."""
+    rows: dict[str, list[Pulling]] = {}
+    for due in page:
+        source = tick.work.platform.source(due.feed)
+        rows.setdefault(source, []).append(Pulling(tick, due))
+    return list(rows.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from fix_usergrid import HOUR, Plant, plant
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from harvester.simulator.faults import Fault, refuse
+from harvester.simulator.faults import Answer, Fault, refuse
 from harvester.simulator.usergrid_quirks import Switches
 
 MS = timedelta(milliseconds=1)
@@ -202,3 +204,27 @@ async def test_a_device_that_is_no_more_is_asked_for_by_nobody_any_more(
         asked.clear()
         assert await it.beat(10 * MINUTE)
         assert asked == []
+
+
+async def test_feeds_that_tell_of_the_same_rows_are_read_one_after_another(
+    database: Database, tmp_path: Path
+) -> None:
+    under_way: Counter[str] = Counter()
+    most: dict[str, int] = {}
+    paths: list[int] = []
+
+    async def watched(request: web.Request, honest: Answer) -> web.StreamResponse:
+        under_way[request.path] += 1
+        most[request.path] = max(most.get(request.path, 0), under_way[request.path])
+        paths.append(len(+under_way))
+        for _ in range(20):  # others have their turn meanwhile
+            await asyncio.sleep(0)
+        answer = await honest(request)
+        under_way[request.path] -= 1
+        return answer
+
+    async with plant(database, tmp_path, Switches(index_lag=NO_LAG), things=3) as it:
+        it.fake.faults.add(Fault("order", watched, times=None))
+        assert await it.tick()
+    assert set(most.values()) == {1}
+    assert max(paths) > 1, "different paths are read side by side"

@@ -13,7 +13,6 @@ import pytest
 from fix_postgres import Database
 from fix_usergrid import BEGIN, HOUR, Plant, plant
 
-from harvester import harvest
 from harvester.simulator.usergrid_entities import Entity
 from harvester.simulator.usergrid_layouts import Key
 from harvester.simulator.usergrid_quirks import Switches
@@ -104,11 +103,8 @@ WAYS = [
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("every", WAYS)
 async def test_three_days_end_equal_with_what_was_withdrawn(
-    every: timedelta, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    every: timedelta, database: Database, tmp_path: Path
 ) -> None:
-    # Two feeds at once may be answered in one order and written in the other. The next look mends
-    # that, but not of a row that is gone by then.
-    monkeypatch.setattr(harvest, "AT_ONCE", 1)
     switches = Switches(drifts=True, index_lag=LAGS[0], clock_skew=7 * MINUTE)
     async with plant(database, tmp_path, switches, things=3, pace=1) as it:
         trouble = Trouble(it, Random("three days"))  # noqa: S311  what befalls rows

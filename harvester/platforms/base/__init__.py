@@ -242,6 +242,11 @@ class Platform(Access):
         where that is not known."""
         return None
 
+    def source(self, feed: Feed) -> str:
+        """Where a feed's answers come from. Feeds of one source tell of the same things: they are
+        pulled one after another, so that what was answered last is written last."""
+        return feed.key
+
     async def time(self, api: Api) -> datetime | None:
         """The platform's own time now, where the axis goes by it and its clock may be another.
 

@@ -21,7 +21,7 @@ from harvester.model import (
     Window,
 )
 from harvester.platforms import base
-from harvester.platforms.usergrid import discovering, server, tasks, tokens
+from harvester.platforms.usergrid import discovering, server, sources, tasks, tokens
 from harvester.platforms.usergrid.index import Index
 from harvester.platforms.usergrid.jobs import Jobs
 from harvester.platforms.usergrid.options import UsergridOptions
@@ -95,6 +95,10 @@ class Adapter(base.Platform):
     @property
     def behind(self) -> timedelta | None:
         return self._readings.behind
+
+    def source(self, feed: Feed) -> str:
+        """The path, to whichever of its feeds that leads."""
+        return sources.path_of(feed.key)
 
     async def time(self, api: base.Api) -> datetime | None:
         """The server's. Each tick begins with it: an index that was away is asked again then.

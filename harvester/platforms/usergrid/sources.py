@@ -47,6 +47,11 @@ def source(options: UsergridOptions, key: str) -> Source:
     raise Forbidden(f"{key} is not configured any more", 404)
 
 
+def path_of(key: str) -> str:
+    """The path of a feed, whichever way it goes."""
+    return min((path for path, _ in _ways(key)), key=len)
+
+
 def _ways(key: str) -> Iterator[tuple[str, Way]]:
     for way, ending in _ENDINGS.items():
         if key.endswith(ending):
