@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-demo: venv      ## watch simulated customers being harvested into a Postgres of its own; ARGS=--once compares and ends
+demo: venv      ## watch all platforms, simulated, being harvested into a Postgres of its own; ARGS=--once compares and ends
 	@.venv/bin/python -m harvester.demo $(ARGS)
 
 # Half of the time a test waits for a process or a server, so there are more of them at work than cores.
@@ -51,7 +51,7 @@ units: venv     ## the units of systemd/, as systemd reads them
 ci:             ## all of the above, as the build machine runs it
 	@bash .ci/run
 
-proof: venv     ## what docs/reliability.md tells of, as often as it says there; ten to twenty minutes
+proof: venv     ## what docs/reliability.md tells of, as often as it says there; twenty to forty minutes
 	@.venv/bin/python -m pytest -m proof $(ARGS)
 
 venv:

@@ -16,7 +16,9 @@ from harvester.model import (
     Channel,
     Device,
     Discovered,
+    Feed,
     Meaning,
+    Meanings,
     Normalized,
     Reading,
     Rejection,
@@ -26,6 +28,8 @@ from harvester.storable import LONGEST_NAME, is_plausible, is_storable, shown, w
 
 LONGEST_TEXT = 4096
 """Characters of a text reading."""
+LONGEST_PLACE = 1_000
+"""Characters of a feed's place, which is no key."""
 
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
@@ -113,8 +117,14 @@ def described(found: Discovered) -> Discovered | None:
     return replace(
         found,
         device=device and _described(device),
-        feeds=tuple(feed for feed in found.feeds if is_storable(feed.key, LONGEST_NAME)),
+        feeds=tuple(map(_placed, (f for f in found.feeds if is_storable(f.key, LONGEST_NAME)))),
     )
+
+
+def _placed(feed: Feed) -> Feed:
+    """One whose place cannot be kept is in none: nothing is proven of it."""
+    is_kept = feed.place is None or is_storable(feed.place, LONGEST_PLACE)
+    return feed if is_kept else replace(feed, place=None)
 
 
 def _described(device: Device) -> Device:
@@ -177,28 +187,6 @@ def _rejection(sample: Sample, reason: str) -> Rejection:
     )
 
 
-_MEANINGS = {
-    ("temp", "c"): Meaning("temperature", "Cel"),
-    ("temp", "f"): Meaning("temperature", "Cel", scale=5 / 9, offset=-160 / 9),
-    ("temp", "k"): Meaning("temperature", "Cel", offset=-273.15),
-    ("rel_hum", "p"): Meaning("relative_humidity", "%RH"),
-    ("rel_hum", "r"): Meaning("relative_humidity", "%RH", scale=100),
-    ("bp", "pa"): Meaning("air_pressure", "Pa"),
-    ("bp", "hpa"): Meaning("air_pressure", "Pa", scale=100),
-    ("lum", "lux"): Meaning("illuminance", "lx"),
-    ("co2", "ppm"): Meaning("co2", "ppm"),
-    ("batt", "p"): Meaning("battery_level", "%EL"),
-    ("batt", "v"): Meaning("battery_voltage", "V"),
-    ("voltage", "v"): Meaning("voltage", "V"),
-    ("voltage", "mv"): Meaning("voltage", "V", scale=1e-3),
-    ("rssi", "dbm"): Meaning("rssi", "dBm"),
-    ("snr", "db"): Meaning("snr", "dB"),
-    ("digital_sensor", "d"): Meaning("digital_input", "/"),
-}
-"""From a stated type and unit, as Cayenne spells them, to a quantity in its canonical unit (SenML
-spelling, RFC 8428). Sources: docs/platforms/mydevices.md."""
-
-
-def meaning(stated_type: str | None, stated_unit: str | None) -> Meaning | None:
-    """What a channel of this stated type and unit means; None where we do not know."""
-    return _MEANINGS.get(((stated_type or "").casefold(), (stated_unit or "").casefold()))
+def meaning(meanings: Meanings, stated_type: str | None, stated_unit: str | None) -> Meaning | None:
+    """What a channel of this stated type and unit means; None where that is not known."""
+    return meanings.get(((stated_type or "").casefold(), (stated_unit or "").casefold()))

@@ -18,12 +18,13 @@ HarvesterError
 │   ├── TooLarge                  ask for less at once
 │   ├── Truncated                 the answer cannot be proven complete
 │   ├── Forbidden                 this account may not see this; another may
+│   │   └── NotPermitted              nor anything of its kind
 │   ├── Unauthorized              the access token was refused: renew it
 │   ├── TokenError                this account has no usable token now
 │   │   ├── CredentialRefused         definite: try it no more until something changes
 │   │   │   └── ClientRefused             nor any other account of the tenant
 │   │   └── RenewalRefused            the refresh token is spent: log in with the password
-│   └── RequestRefused            any other 4xx: our fault or the platform's, not worth a retry
+│   └── RequestRefused            any other 4xx, or a 5xx that lasts: not worth a retry
 ├── SealBroken                    what was sealed cannot be opened: have it anew
 │   └── KeyMissing                    its key is not here, and may come back: leave it as it is
 └── StoreError                    the database said no
@@ -161,6 +162,12 @@ class Forbidden(PlatformError):
         self.body = body
 
 
+class NotPermitted(Forbidden):
+    """This account may see nothing of what was asked for: all its feeds share the reason."""
+
+    reason = "not_permitted"
+
+
 class Unauthorized(PlatformError):
     """The access token was refused (401). `body` is the decoded answer, if it is JSON."""
 
@@ -172,7 +179,10 @@ class Unauthorized(PlatformError):
 
 
 class RequestRefused(PlatformError):
-    """Any other 4xx. `status` and the decoded `body` let an adapter tell what it means."""
+    """Any other 4xx, or a 5xx of which the adapter knows that it lasts.
+
+    `status` and the decoded `body` let an adapter tell what it means.
+    """
 
     reason = "request_refused"
 

@@ -9,47 +9,49 @@ from typing import TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-_SECRET_KEY = re.compile(r"token|password|secret|authorization", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"token|password|secret|authorization|psk", re.IGNORECASE)
 MOST_FAILURES = 10_000
 """Failures remembered at once; beyond them the oldest is forgotten and may be told again."""
 MOST_REASONS = 10
 """Reasons told of one failure, until it ends."""
+_FACTS: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+"""What each line has beside its own words."""
 
 
 def set_up(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
     """Send our own logs from `level` up, and those of libraries from WARNING up, to `stream`."""
-    before: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *before,
+            *_FACTS,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                redact,
-                *_rendered(stream.isatty()),
-            ],
-        )
-    )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [_to(stream)]
     root.setLevel(logging.WARNING)
     logging.getLogger("harvester").setLevel(level)
     # Tells of a database that is away each time it tries again, with a traceback; we tell it once.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+
+
+def _to(stream: TextIO) -> logging.Handler:
+    """Our own logs and the libraries' come out alike."""
+    rendered = [redact, *_rendered(stream.isatty())]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_FACTS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    return handler
 
 
 def _rendered(terminal: bool) -> list[Processor]:

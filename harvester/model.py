@@ -176,7 +176,8 @@ class Feed:
     """The smallest thing a window can be asked of; `key` is the adapter's own name for it.
 
     `from_now`: wanted from when it is found, and not over the tenant's history. A feed with `every`
-    goes over what others tell too: it is wanted so much at a time, and not looked at again.
+    goes over what others tell too: it is wanted so much at a time, and not looked at again. `place`
+    is where the platform keeps its history, where one that is moved loses that.
     """
 
     stream: Stream
@@ -184,6 +185,7 @@ class Feed:
     devices: tuple[str, ...] = ()
     from_now: bool = False
     every: timedelta | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +203,20 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What we believe a channel means: canonical value = raw value x scale + offset, in `unit`."""
+    """What we believe a channel means: canonical value = raw value x scale + offset, in `unit`.
+
+    `unit` is in the spelling of SenML (RFC 8428).
+    """
 
     quantity: str
     unit: str
     scale: float = 1.0
     offset: float = 0.0
     enumeration: Mapping[str, str] | None = None
+
+
+Meanings = Mapping[tuple[str, str], Meaning]
+"""By the stated type and unit, both in small letters, and empty where none is stated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,15 @@ def settled_before(now: datetime, rules: Rules) -> datetime:
     return now - max(rules.looks, default=timedelta(0))
 
 
-def still_kept(window: Window, answered_by: datetime, rules: Rules) -> Window | None:
-    """What of a window an answer given at `answered_by` or before could still tell of."""
-    if rules.retention is None:
-        return window
-    since = max(window.since, answered_by - rules.retention)
+def still_kept(
+    window: Window, answered_by: datetime, rules: Rules, kept_since: datetime = BEGINNING
+) -> Window | None:
+    """What of a window an answer given at `answered_by` or before could still tell of.
+
+    `kept_since` is when the feed's history began anew.
+    """
+    kept = answered_by - rules.retention if rules.retention is not None else BEGINNING
+    since = max(window.since, kept, kept_since)
     return Window(since, window.until) if since < window.until else None
 
 

@@ -1,7 +1,5 @@
 """One account of a platform, its real keeper, and one read that tells whether a token is good."""
 
-from collections.abc import Mapping
-
 from exchanged import bears
 from fix_platforms import Stage, login
 from prometheus_client import REGISTRY
@@ -11,42 +9,27 @@ from harvester.auth import AccountApi
 from harvester.errors import Unauthorized
 from harvester.model import Credentials, Token
 from harvester.platforms.base import Access, Api, Params
+from harvester.simulator import fakes
 
 OWN = Credentials(None)
 STOPPED = ("quarantined", "needs_login")
-OF_DATA = (
-    "capped|cursor|order|oldest|exclusive|channels|tasks|kept|ids|stamps|JSON|commands"
-    "|older data|index|sorting|batches|types|gzip|in seconds|receipts"
-)
-"""Ways in which what is read alone differs, and not how accounts get in."""
-
-
-PROTECTED: Mapping[str, str] = {"coiote": "/api/coiotedm/v3/devices"}
-"""Paths that a token is needed for, and nothing beside, where nothing is read from yet."""
-
-OTHER_OPTIONS: Mapping[str, Mapping[str, object]] = {
-    "coiote": {
-        **dict.fromkeys(("realm", "client_id", "client_secret")),
-        "token_exchange_url": "http://127.0.0.1/token",
-        "token_exchange_form": {"grant_type": "exchange"},
-    },
-}
-"""Of platforms that a tenant gets into in ways that exclude each other."""
 
 
 def adapters(stage: Stage) -> list[Access]:
     """The stage's, and one for the other way, without anybody to talk to."""
     kind, told = type(stage.adapter), stage.options.model_dump(exclude_unset=True)
-    ways = (told, {**told, **OTHER_OPTIONS.get(stage.platform, {})})
+    other = fakes.stated(stage.platform, "OTHER_OPTIONS", dict[str, object]())
+    ways = (told, {**told, **other})
     return [kind(kind.Options.model_validate(way)) for way in ways]
 
 
 async def read(stage: Stage, api: Api, credentials: Credentials) -> object:
-    """One protected read: of what a good token suffices for, else a discovery's. Raises what `api`
-    raises."""
-    if path := stage.adapter.probe(credentials) or PROTECTED.get(stage.platform):
+    """One protected read: of what a good token suffices for, else a discovery's, as far as its
+    first device. Raises what `api` raises."""
+    if path := stage.adapter.probe(credentials):
         return await api.get(path)
-    return await anext(aiter(stage.reads.discover(api, credentials)))
+    found = stage.adapter.discover(api, credentials)
+    return await anext(each.device async for each in found if each.device)
 
 
 async def serves(stage: Stage, token: Token, credentials: Credentials | None = None) -> bool:

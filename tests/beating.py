@@ -20,6 +20,13 @@ STILL = 0.1
 """Seconds without anything done: whoever waits, waits for the clock."""
 STEP = timedelta(seconds=5)
 
+
+def threads_rest() -> bool:
+    """Whether no file is being written: a busy disk takes its time over each."""
+    pool: Any = getattr(asyncio.get_running_loop(), "_default_executor", None)
+    return pool is None or pool._idle_semaphore._value >= len(pool._threads)
+
+
 Key = tuple[str, str, datetime]
 """device, channel, instant"""
 
@@ -46,12 +53,12 @@ class Beating:
         return all(each.result() for each in ticks)
 
     def _waits(self) -> bool:
-        """Whether nothing is under way at the database, nor at a platform that would answer."""
+        """Whether nothing is under way at the database, in a thread, nor at a platform that would
+        answer."""
         pool, slots = self.house.pool, self.tenant._client._slots
         is_asked = slots._value < REQUESTS_AT_ONCE
-        return pool.get_size() == pool.get_idle_size() and (
-            not is_asked or bool(self.fake.faults.planned)
-        )
+        is_idle = pool.get_size() == pool.get_idle_size() and threads_rest()
+        return is_idle and (not is_asked or bool(self.fake.faults.planned))
 
     async def _ticked(self, stream: Stream) -> bool:
         with suppress(HarvesterError):

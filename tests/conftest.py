@@ -1,6 +1,7 @@
 """Names the fixture files; nothing else."""
 
 pytest_plugins = [
+    "fix_example",
     "fix_postgres",
     "fix_store",
     "fix_simulator",

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from harvester.client import Bearer, Client
+from harvester.platforms.base import Params
 from harvester.simulator.clock import HandClock
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -67,6 +68,17 @@ def bears(token: str) -> Bearer:
         return token
 
     return bearer
+
+
+@dataclass(slots=True)
+class OneToken:
+    """`platforms.base.Api` with one token, which is never renewed."""
+
+    client: Client
+    access: str
+
+    async def get(self, path: str, params: Params | None = None) -> object:
+        return await self.client.get(path, params, bears(self.access))
 
 
 @asynccontextmanager

@@ -10,17 +10,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import fix_simulator
 from aiohttp import ClientSession
 from beating import Beating
 from fix_postgres import Database, Postgres
-from fix_simulator import stored_in
 from simulated_devicehive import Play
 
 from harvester import config
 from harvester.service.house import opened
 from harvester.service.tenant import working
 from harvester.simulator.clock import HandClock
-from harvester.simulator.configured import Served, configure
+from harvester.simulator.configured import Served
 from harvester.simulator.devicehive import FakeDevicehive, serve
 from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.faults import Fault, refuse
@@ -86,14 +86,9 @@ async def hive(
 def configured(
     fake: FakeDevicehive, database: Database, folder: Path, options: Mapping[str, str]
 ) -> config.Settings:
-    """As read from the file `config.toml` in the folder, which is made. Blocks on files."""
-    served = [Served("devicehive", fake.world, fake.url)]
-    path = configure(served, folder, interval="1h", head=stored_in(database, folder))
+    served = Served("devicehive", fake.world, fake.url)
     wanted = {"retention": f"{fake.switches.cache_ttl}s", **options}
-    lines = "".join(f'{key} = "{value}"\n' for key, value in wanted.items())
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
-    return config.load(path)
+    return fix_simulator.configured(served, database, folder, "1h", wanted)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -64,7 +64,7 @@ class Stage:
     world: World
     clock: HandClock
     options: Options
-    adapter: Access
+    adapter: Platform
     client: Client
     pool: Pool
     tenant_id: int
@@ -81,12 +81,6 @@ class Stage:
     @property
     def ana(self) -> User:
         return self.tenant.users[0]
-
-    @property
-    def reads(self) -> Platform:
-        """The adapter, where readings come through it."""
-        assert isinstance(self.adapter, Platform)
-        return self.adapter
 
     @property
     def truth(self) -> Facts:
@@ -148,7 +142,7 @@ class Stage:
         """What an account finds; Ana's, unless it is another's."""
         credentials = credentials or login(self.ana)
         api = await self.api(credentials)
-        return [found async for found in self.reads.discover(api, credentials)]
+        return [found async for found in self.adapter.discover(api, credentials)]
 
     async def devices(
         self, credentials: Credentials | None = None
@@ -162,7 +156,7 @@ class Stage:
         feeds: dict[str, tuple[Feed, AccountApi]] = {}
         for user in self.tenant.users:
             api = await self.api(login(user))
-            async for found in self.reads.discover(api, login(user)):
+            async for found in self.adapter.discover(api, login(user)):
                 for feed in found.feeds:
                     if feed.stream == "readings":
                         feeds.setdefault(feed.key, (feed, api))
@@ -175,14 +169,16 @@ class Stage:
         told = [each for user in self.tenant.users for each in await self.reports_of(user)]
         return {report.identity: report for _, _, report in told}
 
-    async def reports_of(self, user: User) -> list[tuple[AccountApi, Feed, TaskReport]]:
+    async def reports_of(
+        self, user: User, window: Window = HISTORY
+    ) -> list[tuple[AccountApi, Feed, TaskReport]]:
         """All that a user can have, each with the feed that told it."""
         api, found = await self.api(login(user)), await self.discovered(login(user))
         feeds = {feed for each in found for feed in each.feeds if feed.stream == "task_reports"}
         return [
             (api, feed, each)
             for feed in sorted(feeds, key=lambda feed: feed.key)
-            async for said in self.reads.task_reports(api, feed, HISTORY)
+            async for said in self.adapter.task_reports(api, feed, window)
             for each in said
             if isinstance(each, TaskReport)
         ]
@@ -223,6 +219,7 @@ async def staged(
     pool: Pool,
     *,
     quirk: str | None = None,
+    world_at: Callable[[HandClock], World] = world_at,
     **switched: object,
 ) -> AsyncIterator[Stage]:
     """Without a `quirk` in the way of its documents; `switched` are switches that differ from it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ import pytest
 from fix_postgres import Database
 
 from harvester import config
-from harvester.demo.comparison import Facts, held, published
+from harvester.demo.comparison import Facts, Key, held
 from harvester.service.house import House, opened
 from harvester.service.tenant import Working, working
 from harvester.simulator.clock import HandClock
@@ -25,6 +25,15 @@ from harvester.simulator.world import World
 
 BEGIN = datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
 HISTORY = timedelta(hours=24)
+
+
+def published(world: World, as_of: datetime) -> dict[Key, float | str]:
+    """What a myDevices had published up to an instant."""
+    return {
+        (tenant, *key): value
+        for tenant in world.tenants
+        for key, value in world.truth(tenant, as_of).items()
+    }
 
 
 @dataclass(slots=True)
@@ -97,6 +106,18 @@ async def configured_for(
     return await asyncio.to_thread(
         lambda: configuration(fake.world, fake.url, folder, head=head, **told)
     )
+
+
+def configured(
+    served: Served, database: Database, folder: Path, interval: str, options: Mapping[str, str]
+) -> config.Settings:
+    """As read from the file `config.toml` in the folder, which is made, with more options. Blocks
+    on files."""
+    path = configure([served], folder, interval=interval, head=stored_in(database, folder))
+    lines = "".join(f'{key} = "{value}"\n' for key, value in options.items())
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
+    return config.load(path)
 
 
 def stored_in(database: Database, folder: Path) -> str:

@@ -30,6 +30,7 @@ from harvester.model import (
     TaskReport,
     Window,
 )
+from harvester.platforms.mydevices.meanings import MEANINGS
 from harvester.store import catalog, discovery, leases
 from harvester.store.catalog import Ids
 from harvester.store.discovery import Discovery, Finding
@@ -97,7 +98,7 @@ class Site:
         now: datetime = T0,
         wanted_since: datetime = T0,
     ) -> None:
-        found = Discovery(findings, whole_sight_of, wanted_since, now)
+        found = Discovery(findings, whole_sight_of, wanted_since, now, answered_at=now)
         await discovery.save(self.pool, self.lease, self.ids, found)
 
     async def feed(self, key: str, *devices: str) -> int:
@@ -180,7 +181,7 @@ def finding(
 ) -> Finding:
     """A device as a discovery found it, its channels understood as the daemon does."""
     found = Discovered(Device(device, name, kind, said), tuple(feeds))
-    meanings = {channel: channels.meaning(channel.type, channel.unit) for channel in said}
+    meanings = {each: channels.meaning(MEANINGS, each.type, each.unit) for each in said}
     return Finding(found, account_id, meanings)
 
 
@@ -200,6 +201,7 @@ async def end_sessions(observer: Observer) -> None:
     await observer.fetch(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
+        " and backend_type = 'client backend'"  # autovacuum's may not be ended by everybody
     )
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import fix_simulator
 from beating import Beating
 from fix_postgres import Database
-from fix_simulator import stored_in
 
 from harvester import config
 from harvester.service.house import opened
 from harvester.service.tenant import working
 from harvester.simulator.clock import HandClock
-from harvester.simulator.configured import Served, configure
+from harvester.simulator.configured import Served
 from harvester.simulator.usergrid import FakeUsergrid, serve
 from harvester.simulator.usergrid_quirks import AS_DOCUMENTED, Switches
 from harvester.simulator.world import World
@@ -73,10 +73,5 @@ async def at_work(
 def configured(
     fake: FakeUsergrid, database: Database, folder: Path, options: Mapping[str, str]
 ) -> config.Settings:
-    """As read from the file `config.toml` in the folder, which is made. Blocks on files."""
-    served = [Served("usergrid", fake.world, fake.url)]
-    path = configure(served, folder, interval="10m", head=stored_in(database, folder))
-    lines = "".join(f'{key} = "{value}"\n' for key, value in options.items())
-    text = path.read_text("utf-8")
-    path.write_text(text.replace("[tenant.options]\n", f"[tenant.options]\n{lines}"), "utf-8")
-    return config.load(path)
+    served = Served("usergrid", fake.world, fake.url)
+    return fix_simulator.configured(served, database, folder, "10m", options)

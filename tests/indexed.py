@@ -1,5 +1,7 @@
 """Windows that are asked of an index of Usergrid by `ql`."""
 
+from typing import Any
+
 from paged import PATH, Row, window
 
 from harvester.model import Window
@@ -9,7 +11,8 @@ from harvester.platforms.usergrid.asking import Asking, Axis
 
 async def pages(api: Api, within: Window | None = None, axis: Axis = "created") -> list[list[Row]]:
     asked = Asking(api, PATH, axis, within or window())
-    return [[dict(each) for each in page] async for page in asked.pages()]  # type: ignore[call-overload]
+    told: list[list[Any]] = [page async for page in asked.pages()]
+    return told
 
 
 async def numbers(api: Api, within: Window | None = None, axis: Axis = "created") -> list[str]:

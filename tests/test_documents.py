@@ -1,7 +1,7 @@
 """What README and docs print is true: each command is run somewhere, each name is there.
 
-All of docs/operating.md is done in one go by acceptance/test_operating.py, and the SQL of
-docs/schema.md by integration/test_readers.py.
+All of docs/operating.md is done in one go by acceptance/test_operating.py, and docs/new-platform.md
+by test_new_platform.py; the SQL of docs/schema.md by integration/test_readers.py.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text("utf-8")
     for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 }
-DONE_AS_A_WHOLE = "docs/operating.md"
-SQL_RUN_ELSEWHERE = {DONE_AS_A_WHOLE, "docs/schema.md"}
+DONE_AS_A_WHOLE = {"docs/operating.md", "docs/new-platform.md"}
+SQL_RUN_ELSEWHERE = {*DONE_AS_A_WHOLE, "docs/schema.md"}
 # In the last two is nothing to be typed: a part of a program, and what a command answers.
 LANGUAGES = {"sh", "sql", "toml", "python", "text"}
 TYPED = "\n".join(
@@ -42,7 +42,7 @@ def test_each_block_is_of_a_kind_that_is_tried(document: str) -> None:
     assert set(fences[1::2]) <= {""}
 
 
-@pytest.mark.parametrize("document", sorted(DOCUMENTS.keys() - {DONE_AS_A_WHOLE}))
+@pytest.mark.parametrize("document", sorted(DOCUMENTS.keys() - DONE_AS_A_WHOLE))
 def test_commands_in_the_documents_are_run_somewhere(document: str) -> None:
     lines = "".join(blocks(document, "sh")).splitlines()
     run = [ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "tests").rglob("test_*.py")]
@@ -81,10 +81,16 @@ async def test_each_output_that_is_shown_has_the_columns_of_its_query(
     shown = re.findall(
         r"^```sql\n(.*?)^```\n\n```text\n(.*?)\n", DOCUMENTS["README.md"], re.M | re.S
     )
-    assert len(shown) == 3
+    assert len(shown) == 4
     for text, header in shown:
         columns = (await connection.prepare(text)).get_attributes()
         assert [each.name for each in columns] == re.split(r"\s*\|\s*", header.strip())
+
+
+def test_a_query_of_the_cookbook_that_is_printed_is_the_one_that_runs() -> None:
+    printed = [text for text in blocks("README.md", "sql") if text.startswith("-- ")]
+    kept = [path.read_text("utf-8") for path in ROOT.glob("sql/queries/*.sql")]
+    assert printed and set(printed) <= set(kept)
 
 
 def test_each_command_and_option_that_is_named_is_there() -> None:

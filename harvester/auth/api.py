@@ -66,22 +66,15 @@ class AccountApi:
             token = await self._keeper.token()  # a slot or a pause was waited for since
             return token.access_token
 
-        try:
-            return await ask(bearer)
-        except Unauthorized as error:
-            refusal = error
-        if self._is_permission(refusal):
-            try:
-                return await ask(bearer)  # a check that failed within reads the same
-            except Unauthorized as error:
-                refusal = error
-        await self._renew(token, refusal)
-        try:
-            return await ask(bearer)
-        except Unauthorized as error:
-            refusal = error
-        # Out here, or the answer would be kept with the error.
-        raise forbidden(refusal) if self._is_permission(refusal) else self._keeper.distrust()
+        given = await _asked(ask, bearer)
+        if isinstance(given, Unauthorized) and self._is_permission(given):
+            given = await _asked(ask, bearer)  # a check that failed within reads the same
+        if isinstance(given, Unauthorized):
+            await self._renew(token, given)
+            given = await _asked(ask, bearer)
+        if isinstance(given, Unauthorized):
+            raise forbidden(given) if self._is_permission(given) else self._keeper.distrust()
+        return given
 
     async def _renew(self, token: Token, refusal: Unauthorized) -> None:
         """Raises Forbidden where the token is good, and what the renewal and the probe raise."""
@@ -111,3 +104,11 @@ class AccountApi:
 
     def _is_permission(self, refusal: Unauthorized) -> bool:
         return self._keeper.adapter.is_about_token(refusal.body) is False
+
+
+async def _asked(ask: Callable[[Bearer], Awaitable[Given]], bearer: Bearer) -> Given | Unauthorized:
+    """What was given, or the refusal. Not raised: what comes of it would keep the answer."""
+    try:
+        return await ask(bearer)
+    except Unauthorized as refusal:
+        return refusal

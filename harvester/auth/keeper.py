@@ -14,10 +14,10 @@ from harvester.auth.held import LONGEST_BACKOFF, Account, Held, Trouble
 from harvester.auth.life import ANSWER_LOST, QUARANTINED, RENEWAL, tries_left
 from harvester.auth.outlook import Outlook
 from harvester.auth.record import Record
-from harvester.auth.renewal import Renewals
+from harvester.auth.renewal import BUDGET, Renewals
 from harvester.auth.sealed import SEAL_BROKEN, Keys, Vault
 from harvester.auth.shared import Shared
-from harvester.auth.spill import Spill
+from harvester.auth.spill import UNREADABLE, Spill
 from harvester.auth.tally import Tally
 from harvester.auth.telling import Telling
 from harvester.clock import Clock
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
 REFUSED_ANEW = "unauthorized_after_refresh"
+_WITHOUT_CALL = (BUDGET, SEAL_BROKEN, UNREADABLE)
+"""Why nothing is asked for now. What was asked for is told where it is."""
 
 
 class Keeper:
@@ -50,17 +52,9 @@ class Keeper:
         self._shared = shared
         failures = Failures(structlog.stdlib.get_logger(__name__))
         telling = Telling(account, clock, failures)
-        self._renewals = Renewals(
-            account=account,
-            adapter=adapter,
-            calls=calls,
-            record=Record(
-                Vault(account, pool, keys), Spill(spills, account, keys, failures), telling
-            ),
-            shared=shared,
-            clock=clock,
-            telling=telling,
-        )
+        spill = Spill(spills, account, keys, failures)
+        record = Record(Vault(account, pool, keys), spill, telling)
+        self._renewals = Renewals(account, adapter, calls, record, shared, clock, telling)
         self._lock = asyncio.Lock()
         self._held: Held | None = None
         self._trouble: Trouble | None = None
@@ -183,18 +177,22 @@ class Keeper:
         return self._held.token
 
     def _failed(self, error: PlatformError, now: datetime) -> None:
-        life, telling = self._renewals.record.life, self._renewals.telling
+        life = self._renewals.record.life
         if life.is_stopped and self._trouble and isinstance(self._trouble.error, ClientRefused):
             error = self._trouble.error  # as it was told
         if isinstance(error, ClientRefused) or (life.is_stopped and isinstance(error, TokenError)):
-            self._trouble = Trouble.stopped(error, now)
-            self._asked = False
-            self._tally.become(life.state if life.is_stopped else QUARANTINED)
-            if life.is_stopped and not isinstance(error, ClientRefused):  # that was told
-                telling.left_alone(life)
-        else:
-            if error.reason == SEAL_BROKEN:
-                grant = self._renewals.adapter.grant(self._renewals.account.credentials)
-                telling.without_call(grant, error)
-            self._trouble = Trouble.after(self._trouble, error, now, self._longest_backoff)
-            self._tally.become(ANSWER_LOST if life.state == ANSWER_LOST else "failing")
+            self._stopped(error, now)
+            return
+        if error.reason in _WITHOUT_CALL:
+            grant = self._renewals.adapter.grant(self._renewals.account.credentials)
+            self._renewals.telling.without_call(grant, error)
+        self._trouble = Trouble.after(self._trouble, error, now, self._longest_backoff)
+        self._tally.become(ANSWER_LOST if life.state == ANSWER_LOST else "failing")
+
+    def _stopped(self, error: PlatformError, now: datetime) -> None:
+        life = self._renewals.record.life
+        self._trouble = Trouble.stopped(error, now)
+        self._asked = False
+        self._tally.become(life.state if life.is_stopped else QUARANTINED)
+        if life.is_stopped and not isinstance(error, ClientRefused):  # that was told
+            self._renewals.telling.left_alone(life)

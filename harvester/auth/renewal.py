@@ -217,6 +217,8 @@ class Renewals:
     async def _stop(self, fence: int, kept: Kept, tried: list[str]) -> None:
         """The last way was refused: that is where the account stays until something changes."""
         means, now = self._means(kept), self.clock.now()
+        if must_wait(self.record.life, means):
+            return  # the way that is left rests
         left = ways(self.record.life, means, now)
         # A renewal that maybe a proxy refused is not tried on and on once a login is refused too.
         if left and not (len(tried) > 1 and set(left) <= set(tried)):

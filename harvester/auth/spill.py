@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from harvester import durable
 from harvester.auth.held import Account, Held
 from harvester.auth.sealed import SEAL_BROKEN, Keys, context
 from harvester.errors import KeyMissing, SealBroken, TokenError
@@ -105,14 +106,8 @@ def _write(path: Path, content: bytes) -> None:
     # renamed would be lost with the token that it holds already.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        durable.write(file, content)
+    durable.sync_folder(path.parent)
 
 
 def _read(path: Path, content: list[bytes]) -> None:

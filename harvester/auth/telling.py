@@ -50,7 +50,7 @@ class Telling:
         return came
 
     def without_call(self, grant: str, error: PlatformError) -> None:
-        """There was nothing to call with, or it could not be opened."""
+        """Nothing could be called with, or nothing may be called yet."""
         self.count(grant, error)
         self.failures.failing(self.account.name, error.reason, error=str(error))
 

@@ -31,10 +31,11 @@ from harvester.errors import (
     UserError,
 )
 from harvester.model import Credentials, Token
+from harvester.service.credentials import account_of
 from harvester.service.database import exists
 from harvester.service.house import House, opened
 from harvester.service.tenant import client_of
-from harvester.store import catalog, reports
+from harvester.store import accounts, catalog
 
 _EXIT_CODES = (
     (CredentialRefused, os.EX_NOPERM),
@@ -159,7 +160,7 @@ async def _log_out(wanted: _Configured) -> tuple[bool, bool]:
         _opened(wanted) as house,
         client_of(tenant, house.clock, concurrency=1) as client,
     ):
-        known = await reports.accounts(house.pool, [tenant.name])
+        known = await accounts.ids(house.pool, [tenant.name])
         account_id = known.get((tenant.name, wanted.user))
         if account_id is None:
             return False, False
@@ -177,13 +178,8 @@ def _opened(wanted: _Configured) -> AbstractAsyncContextManager[House]:
 def _vault(
     wanted: _Configured, house: House, account_id: int, credentials: Credentials
 ) -> tuple[Account, Vault]:
-    account = Account(
-        account_id=account_id,
-        tenant=wanted.tenant.name,
-        platform=wanted.tenant.platform,
-        credentials=credentials,
-        deployment=house.deployment,
-        owner=house.owner,
+    account = account_of(
+        wanted.tenant, credentials, account_id, deployment=house.deployment, owner=house.owner
     )
     return account, Vault(account, house.pool, house.keys)
 

@@ -14,7 +14,7 @@ from harvester.cli.given import chosen, configured, instant, one_form
 from harvester.clock import SystemClock
 from harvester.config import Settings, Tenant
 from harvester.service.database import reading
-from harvester.store import reports
+from harvester.store import overview
 
 KINDS = ("missing", "lost")
 COLUMNS = ("tenant", "stream", "feed", "kind", "since", "until", "lasts", "reason")
@@ -58,7 +58,7 @@ async def _found(
     limit: int,
 ) -> list[dict[str, Any]]:
     async with reading(settings) as pool:
-        return await reports.gaps(
+        return await overview.gaps(
             pool, {each.name: edge(each) for each in tenants}, span, kind, limit
         )
 

@@ -54,19 +54,15 @@ def instant(text: str | None, option: str, now: datetime) -> datetime | None:
     try:
         return now - _DURATION.validate_python(text)
     except ValidationError:
-        pass
+        return _dated(text, option)
+
+
+def _dated(text: str, option: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
         if found.tzinfo:
-            found = found.astimezone(UTC)
+            return found.astimezone(UTC)
+        told = "names no zone; write 2026-03-04T10:00:00Z, or with +01:00"
     except (ValueError, OverflowError):  # OverflowError: beyond the years of a datetime in UTC
-        raise typer.BadParameter(
-            f"{text!r} is no instant; write 2026-03-04T10:00:00Z, or 24h for a day ago",
-            param_hint=option,
-        ) from None
-    if found.tzinfo is None:
-        raise typer.BadParameter(
-            f"{text!r} names no zone; write 2026-03-04T10:00:00Z, or with +01:00",
-            param_hint=option,
-        )
-    return found
+        told = "is no instant; write 2026-03-04T10:00:00Z, or 24h for a day ago"
+    raise typer.BadParameter(f"{text!r} {told}", param_hint=option)

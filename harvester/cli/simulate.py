@@ -14,8 +14,6 @@ import typer
 
 from harvester import shown
 from harvester.errors import UserError
-from harvester.platforms import adapter
-from harvester.platforms.base import Platform
 from harvester.service.signals import signals
 from harvester.simulator import fakes
 from harvester.simulator.clock import RealClock
@@ -70,9 +68,10 @@ def _made(folder: Path | None) -> Path:
 async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
     async with AsyncExitStack() as stack:
         stop, _ = stack.enter_context(signals(reloads=False))
+        world = _world(recorded)
         served = [
-            await _serve(stack, platform, _world(platform, recorded), port and port + n)
-            for n, platform in enumerate(_harvested())
+            await _serve(stack, platform, world, port and port + n)
+            for n, platform in enumerate(fakes.platforms())
         ]
         try:
             path = await asyncio.to_thread(configure, served, folder, head=_MARK)
@@ -84,16 +83,10 @@ async def _simulate(port: int, folder: Path, recorded: list[Recorded]) -> None:
         await stop.wait()
 
 
-def _harvested() -> list[str]:
-    """Of the platforms with a fake those whose readings are pulled."""
-    return [each for each in fakes.platforms() if issubclass(adapter(each), Platform)]
-
-
-def _world(platform: str, recorded: list[Recorded]) -> World:
-    """Tenants bear their platform's name, as a name is used once in a configuration."""
+def _world(recorded: list[Recorded]) -> World:
     if recorded:
-        return Replay(RealClock(), recorded, f"replay-{platform}")
-    return lively(platform, RealClock(), [f"{name}-{platform}" for name in CUSTOMERS])
+        return Replay(RealClock(), recorded, "replay")
+    return lively("simulate", RealClock(), CUSTOMERS)
 
 
 async def _serve(stack: AsyncExitStack, platform: str, world: World, port: int) -> Served:
@@ -105,12 +98,12 @@ async def _serve(stack: AsyncExitStack, platform: str, world: World, port: int) 
             f"{os.strerror(error.errno or 0)}; choose another one, or 0.",
             os.EX_UNAVAILABLE,
         ) from None
-    return Served(platform, world, fake.url)
+    return Served(platform, world, fake.url, suffix=f"-{platform}")
 
 
 def _tell(served: list[Served], path: Path) -> None:
     for each in served:
-        tenants, since = " and ".join(each.world.tenants), shown.instant(each.world.since)
+        tenants, since = " and ".join(each.tenants), shown.instant(each.world.since)
         typer.echo(f"{each.platform} at {each.url}: {tenants}, with readings since {since}")
     command = shlex.join([sys.argv[0], "run", "--config", str(path)])
     typer.echo(f"\nTo harvest it:\n\n    {command}\n\nCtrl-C ends it.")

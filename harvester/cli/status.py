@@ -21,8 +21,8 @@ from harvester.cli.standing import AccountStanding, account_standings, lines
 from harvester.clock import Clock, SystemClock
 from harvester.config import Settings, Tenant
 from harvester.service.database import reading
-from harvester.store import accounts, reports
-from harvester.store.reports import Failing
+from harvester.store import accounts, overview
+from harvester.store.overview import Failing
 from harvester.store.streams import Standing, standings
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ async def _state(pool: Pool, tenants: list[Tenant], clock: Clock) -> State:
         tenants={each.name: each for each in tenants},
         accounts={each.name: account_standings(each, seen) for each in tenants},
         streams=await standings(pool, names),
-        workers=await reports.workers(pool, names),
-        failing=await reports.failing(pool, names, MOST_FAILING),
+        workers=await overview.workers(pool, names),
+        failing=await overview.failing(pool, names, MOST_FAILING),
     )
 
 

@@ -23,7 +23,8 @@ from yarl import URL
 
 from harvester import metrics
 from harvester.client import sessions, sockets
-from harvester.client.answers import NO_JSON, asked_to_wait, decoded, printable
+from harvester.client.answers import NO_JSON, asked_to_wait, decoded
+from harvester.client.outcomes import json_of
 from harvester.client.requests import Request, bearing, private
 from harvester.client.sessions import NEVER_SENT, why
 from harvester.client.sockets import WebSocket
@@ -31,8 +32,6 @@ from harvester.clock import Clock
 from harvester.errors import (
     AnswerLost,
     Forbidden,
-    Malformed,
-    NoToken,
     PlatformError,
     RequestRefused,
     ServerFailed,
@@ -62,6 +61,7 @@ class Client:
     """The exchanges of one tenant with its platform; at most `concurrency` at a time.
 
     `largest_body` is in decompressed bytes. `exchanges` counts those that ended, however they did.
+    `is_lasting` tells of the body of a read's 5xx that asking again would bring the same.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Client:
         platform: str,
         concurrency: int,
         largest_body: int = LARGEST_BODY,
+        is_lasting: Callable[[object], bool] | None = None,
     ) -> None:
         base = URL(base_url)
         self._base = str(base).rstrip("/")
@@ -81,6 +82,7 @@ class Client:
         self._labels = (tenant, platform)
         self._slots = asyncio.Semaphore(concurrency)
         self._largest_body = largest_body
+        self._is_lasting = is_lasting
         self._quiet_until = clock.now()
         self.exchanges = 0
 
@@ -101,9 +103,9 @@ class Client:
         A transient failure is repeated a few times while patience lasts, each time with the token
         that `bearer` gives then; a longer `Retry-After` is raised at once, and nothing is read for
         this tenant until its end. Raises Unreachable, Throttled, ServerFailed, Malformed, TooLarge,
-        Unauthorized (401), Forbidden (403, 404), RequestRefused (other 4xx and redirects; with
-        status 0 what is never sent: a token to another host, plain http to another machine), and
-        what `bearer` raises. A refusal has its decoded body; None where no JSON could be had.
+        Unauthorized (401), Forbidden (403, 404), RequestRefused (other 4xx, redirects, lasting 5xx;
+        with status 0 what is never sent: a token to another host, plain http to another machine),
+        and what `bearer` raises. A refusal has its decoded body; None where no JSON could be had.
         """
         url = self._url(url_or_path, params)
         if (url.scheme, url.host, url.port) != self._origin:
@@ -128,8 +130,8 @@ class Client:
         """The decoded JSON answer to what is sent once, never again by itself; None if it is empty.
 
         It waits for no slot: whoever calls has a lease that ends. Raises RequestRefused (3xx and
-        4xx, with the decoded body, None where it is no JSON), Unreachable, AnswerLost, Throttled,
-        ServerFailed, Malformed, TooLarge.
+        4xx, with the decoded body, None where it is no JSON), Unreachable, AnswerLost (also of an
+        answer that is too large), Throttled, ServerFailed, Malformed.
         """
         body = {"json": json} if form is None else {"data": form}
         return await self._exchange(bearing("POST", self._url(url, None), body, bearer))
@@ -205,15 +207,23 @@ class Client:
             async with session.request(
                 request.method, request.url, allow_redirects=False, **request.options
             ) as response:
+                await self._refuse_for_good(request, response)
                 self._refuse(request, response)
                 if request.is_read and response.status in _NOT_FOR_IT:
                     raise _refusal(request, response, await self._said(request, response))
-                return _json(request, response, await self._body(request, response))
+                return json_of(request, response, await self._body(request, response))
         except (aiohttp.ClientError, OSError) as error:
             what = f"{request}: {why(error)}"
             lost = not request.is_read and not isinstance(error, NEVER_SENT)
         # Raised out here, or the library's error would hang on ours with the request's headers.
         raise (AnswerLost if lost else Unreachable)(what)
+
+    async def _refuse_for_good(self, request: Request, response: aiohttp.ClientResponse) -> None:
+        """Raise what a 5xx says that is no passing trouble: only its words tell."""
+        if request.is_read and response.status >= 500 and self._is_lasting:
+            told = await self._said(request, response)
+            if self._is_lasting(told):
+                raise RequestRefused(f"{request}: {response.status}", response.status, told)
 
     def _refuse(self, request: Request, response: aiohttp.ClientResponse) -> None:
         """Raise what the status says, whatever the body is."""
@@ -266,28 +276,6 @@ def _refusal(request: Request, response: aiohttp.ClientResponse, body: object) -
     if response.status == 401:
         return Unauthorized(message, body)
     return Forbidden(message, response.status, body)
-
-
-def _json(request: Request, response: aiohttp.ClientResponse, body: bytearray) -> object:
-    told = None if not body and not request.is_read else decoded(body)
-    message = f"{request}: {response.status}"
-    if response.status >= 300:
-        raise RequestRefused(message, response.status, None if told is NO_JSON else told)
-    if told is NO_JSON:
-        if not request.is_read and response.content_type.endswith("json"):
-            raise NoToken(f"{message} with JSON that cannot be read")  # granted, as its kind tells
-        kind = response.headers.get("Content-Type", "no type")
-        what = f"{printable(kind)}, not JSON" if body else "an empty body"
-        raise Malformed(f"{message} with {what}", _excerpt(request, body))
-    return told
-
-
-def _excerpt(request: Request, body: bytearray) -> str:
-    """Nothing of a login's answer, whose beginning is the token; a debug page may echo a read's."""
-    if request.bearer is None or not request.is_read:
-        return ""
-    shown = body.replace(request.bearer.encode(), b"***")
-    return printable(shown[:_PIECE].decode(errors="replace"))
 
 
 def _wait(state: RetryCallState) -> float:

@@ -1,15 +1,14 @@
 """One request as it is sent, and where it may go."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 from yarl import URL
 
 from harvester.client.answers import printable
 from harvester.errors import Unauthorized
+from harvester.loopback import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,4 @@ def bearing(method: str, url: URL, options: Mapping[str, Any], bearer: str | Non
 
 def private(url: URL) -> bool:
     """Whether nobody on the way can read along."""
-    if url.scheme in ("https", "wss") or url.host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ip_address(url.host or "").is_loopback
-    return False
+    return url.scheme in ("https", "wss") or is_loopback(url.host or "")

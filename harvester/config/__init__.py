@@ -80,11 +80,7 @@ def _checked(tree: Tree, folder: Path) -> tuple[Settings | None, list[Problem]]:
 
 def _file(path: Path) -> Tree:
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ConfigError(f"{path}: is too long for a configuration")
-        tree = tomllib.loads(content.decode())
+        tree = tomllib.loads(_content(path).decode())
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; begin with config.example.toml"
@@ -100,6 +96,14 @@ def _file(path: Path) -> Tree:
     # systemd names several, with colons between, where a unit asks for several.
     systemd = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return {"state_directory": systemd or "~/.local/state/harvester"} | tree
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ConfigError(f"{path}: is too long for a configuration")
+    return content
 
 
 def _environment() -> Tree:

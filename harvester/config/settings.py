@@ -24,7 +24,7 @@ from harvester.config.tree import Location, Tree, at, nearest
 from harvester.config.urls import is_host
 from harvester.durations import Duration
 from harvester.platforms import adapter, names
-from harvester.platforms.base import SHARE, Access, Options, Platform, Secret
+from harvester.platforms.base import SHARE, Options, Secret
 from harvester.vault import KeyFile, KeySource, KeyVariable, OwnKeyFile
 
 _SHORTEST_TICK = timedelta(minutes=1)
@@ -49,13 +49,12 @@ def _platform(value: str) -> str:
 def _options(value: object, info: ValidationInfo) -> Options:
     if "platform" not in info.data:  # unknown, and told already
         return Options.model_construct(base_url="")
-    return adapter(info.data["platform"]).Options.model_validate(value)
+    return adapter(info.data["platform"]).Options.model_validate(value, context=info.data)
 
 
 def _platform_looks(tenant: dict[str, Any]) -> tuple[timedelta, ...]:
     # Some versions of pydantic ask even where the platform was found wrong.
-    found = adapter(tenant["platform"]) if "platform" in tenant else Access
-    return found.looks if issubclass(found, Platform) else ()
+    return adapter(tenant["platform"]).looks if "platform" in tenant else ()
 
 
 def _dsn(value: str) -> str:
@@ -188,8 +187,7 @@ class Tenant(_Table):
     @property
     def polled_every(self) -> timedelta:
         """The `interval`, or less where its platform forgets too soon for that."""
-        found = adapter(self.platform)(self.options)
-        retention = found.retention if isinstance(found, Platform) else None
+        retention = adapter(self.platform)(self.options).retention
         return min(self.interval, retention / SHARE) if retention else self.interval
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from harvester.config.tree import Location, Problem, Tree
-from harvester.store.pool import is_loopback
+from harvester.loopback import is_loopback
 
 
 def misplaced(tree: Tree) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""See it work: simulated customers, a real harvest, and a comparison of what came of it.
+"""See it work: simulated platforms, a real harvest, and a comparison of what came of it.
 
 Everything lives in a temporary folder and on loopback, and is gone at the end.
 """
@@ -22,7 +22,7 @@ def demo(
         bool, typer.Option("--once", help="Harvest what there is by now, compare, and exit.")
     ] = False,
 ) -> None:
-    """Harvest two simulated customers into a Postgres of its own, and watch it, until Ctrl-C."""
+    """Harvest a customer of all simulated platforms into a Postgres of its own, until Ctrl-C."""
     # What lays its own database over a configuration must not get invented readings from here.
     for name in [name for name in os.environ if name.startswith(config.PREFIX)]:
         del os.environ[name]

@@ -136,7 +136,8 @@ def told(line: Line) -> str:
     return (
         f"{cells['tenant']}: {cells['accounts']} accounts, {cells['devices']} devices, "
         f"lag {cells['lag']}, {cells['pulled']} pulled ({cells['settled']} settled, "
-        f"{cells['provisional']} provisional), {cells['last hour']} readings in the last hour"
+        f"{cells['provisional']} provisional, {cells['lost']} lost), "
+        f"{cells['last hour']} readings in the last hour"
     )
 
 
@@ -144,7 +145,7 @@ def drawn(now: Picture) -> Group:
     """The tenants, and below them what came last."""
     rows = [_cells(line) for line in now.lines]
     names = [*rows[0]] if rows else []
-    tenants = shown.table([[*row.values()] for row in rows], *names, right=names[1:])
+    tenants = shown.table([[*row.values()] for row in rows], *names, right=names[1:], gap=1)
     return Group("", tenants, "", newest(now), "", Text("Ctrl-C ends it.", style="dim"))
 
 
@@ -165,5 +166,6 @@ def _cells(line: Line) -> dict[str, str]:
         "pulled": shown.share(standing.pulled, wanted),
         "settled": shown.share(standing.settled, wanted),
         "provisional": shown.share(provisional, wanted),
+        "lost": shown.share(standing.lost, wanted),
         "last hour": f"{line.last_hour:,}",
     }

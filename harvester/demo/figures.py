@@ -26,20 +26,25 @@ select tenant, count(*) as readings from harvester.readings
 where ts >= now() - interval '1 hour' group by tenant
 """
 _NEWEST = """
-select to_char(ts, 'HH24:MI:SS') as at, tenant, device_name as device, quantity,
+select to_char(ts, 'HH24:MI:SS') as at, tenant, device_name as device,
+       coalesce(quantity, channel) as measured,
        coalesce(round(value::numeric, 2)::text, text) as value, unit
 from (select distinct on (tenant, device) *
       from harvester.latest_readings
-      where quantity is not null and (value is not null or text is not null)
-      order by tenant, device, ts desc, quantity in ('rssi', 'snr'), channel) one_a_device
+      where value is not null or text is not null
+      order by tenant, device, ts desc, coalesce(quantity, channel) !~* 'temperature',
+               coalesce(quantity, channel) ~* '(rssi|snr)', channel) one_a_device
 order by ts desc, tenant, device
-limit 5
+limit 8
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """How far the first harvest is. `wanted` is 0 until the devices are known."""
+    """How far the first harvest is. `pulled` counts what is lost too: nobody waits for that.
+
+    `wanted` is 0 until the devices are known.
+    """
 
     pulled: int
     wanted: int
@@ -58,7 +63,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All tenants, and one of the newest values of each device, by columns; newest first."""
+    """All tenants, and one of the newest values of each device, by columns; newest first.
+
+    A temperature where there is one, so that a thing is told of alike wherever it is.
+    """
 
     lines: list[Line]
     newest: Sequence[Mapping[str, str | None]]
@@ -72,7 +80,7 @@ async def backfill(pool: Pool, settings: Settings) -> Backfill:
         stored: int = await pool.fetchval(_STORED)
     ended = [each.succeeded_at for each in found]
     return Backfill(
-        pulled=sum(each.pulled // SPAN for each in found),
+        pulled=sum((each.pulled + each.lost) // SPAN for each in found),
         wanted=sum(each.wanted // SPAN for each in found),
         stored=stored,
         done={each.tenant for each in found} == set(names) and None not in ended,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import typer
 from harvester import shown
 from harvester.clock import SystemClock
 from harvester.demo import figures
-from harvester.demo.comparison import Comparison, held, published
+from harvester.demo.comparison import Comparison, Facts, asked, held
 from harvester.demo.display import display, newest
 from harvester.demo.stage import Stage, staged
 from harvester.errors import StoreUnavailable
@@ -22,15 +24,18 @@ from harvester.service import daemon
 from harvester.service.house import opened
 from harvester.service.instance import instance
 from harvester.service.tenant import Working, working
+from harvester.simulator import fakes
 from harvester.store.cookbook import cookbook
 from harvester.store.pool import open_pool
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
-QUERIES = ("compare_tenants", "latest_temperature", "hourly_mean")
+QUERIES = ("compare_tenants", "compare_platforms", "latest_temperature", "hourly_mean")
 LOOK_EVERY = 0.25  # seconds, at the backfill
 DIFFERENCES_TOLD = 20
+LIVE_EDGE = timedelta(minutes=1)
+"""What is younger, some platforms are not asked for yet."""
 
 
 async def run(once: bool) -> int:
@@ -40,8 +45,13 @@ async def run(once: bool) -> int:
     """
     stop = asyncio.Event()
     _hold(stop)
-    typer.echo("Starting a simulated myDevices and a Postgres, both on this machine only.")
-    async with staged() as stage:
+    platforms = fakes.platforms()
+    *others, last = platforms
+    typer.echo(
+        f"Starting a Postgres, and {', '.join(others)} and {last} as simulated platforms, all on "
+        "this machine only."
+    )
+    async with staged(platforms) as stage:
         code = await (_once(stage, stop) if once else _on(stage, stop))
         if code and not stop.is_set():
             typer.echo(stage.log.read_text("utf-8"), err=True)
@@ -112,6 +122,7 @@ def _near(path: Path) -> Path:
 
 async def _once(stage: Stage, stop: asyncio.Event) -> int:
     began, settings = SystemClock().now(), stage.settings
+    before = {each.name: stage.published(each.name) for each in settings.tenants}
     async with AsyncExitStack() as stack:
         owner = stack.enter_context(instance(settings.state_directory))
         house = await stack.enter_async_context(opened(settings, SystemClock(), owner))
@@ -124,20 +135,36 @@ async def _once(stage: Stage, stop: asyncio.Event) -> int:
             return 1
         picture = await figures.picture(house.pool, settings)
         shown.console().print("", newest(picture), "")
-        comparison = Comparison(
-            before=published(stage.world, began),
-            after=published(stage.world, stage.world.clock.now()),
-            held=await held(house.pool, stage.world.since),
+        return await _compared(house.pool, stage, before, began)
+
+
+async def _compared(pool: Pool, stage: Stage, before: Mapping[str, Facts], began: datetime) -> int:
+    """Tell of each tenant by itself. The exit code."""
+    since, covered = stage.world.since, await asked(pool)
+    found = await held(pool, since)
+    comparisons = {
+        tenant: Comparison(
+            before=facts,
+            after=stage.published(tenant),
+            held={key: value for key, value in found.items() if key[0] == tenant},
+            asked=covered,
+            edge=began - LIVE_EDGE,
         )
-        for line in comparison.differences[:DIFFERENCES_TOLD]:
+        for tenant, facts in before.items()
+    }
+    for each in comparisons.values():
+        for line in each.differences[:DIFFERENCES_TOLD]:
             typer.echo(line)
-        typer.echo(comparison.sentence(stage.world.since, began))
-        return 1 if comparison.differences else 0
+    for tenant, each in comparisons.items():
+        typer.echo(f"{tenant}: {each.sentence(since, began)}")
+    return 1 if any(each.differences for each in comparisons.values()) else 0
 
 
 async def _tick(tenants: list[Working]) -> None:
-    for tenant in tenants:
-        await tenant.ticks()
+    """Side by side, as a daemon does it."""
+    async with asyncio.TaskGroup() as group:
+        for tenant in tenants:
+            group.create_task(tenant.ticks())
 
 
 async def _followed(

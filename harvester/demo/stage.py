@@ -1,4 +1,4 @@
-"""What a demo needs, started in order and gone in the end: folder, platform, settings, Postgres."""
+"""What a demo needs, started in order, gone in the end: folder, platforms, settings, Postgres."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import secrets
 import shlex
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from harvester import config, embedded, logs
+from harvester.demo.comparison import Key
 from harvester.migrate import migrate
 from harvester.service.database import Login, reached
 from harvester.simulator.clock import RealClock
 from harvester.simulator.configured import Served, configure
-from harvester.simulator.fakes import simulated
+from harvester.simulator.fakes import Fake, simulated
 from harvester.simulator.world import World, lively
 from harvester.store.pool import connected
 
-PLATFORM = "mydevices"
+CUSTOMER = "acme"
 INTERVAL = "3s"
 VISITOR = "visitor"
 """A person's login: it sees the views, and nothing else."""
@@ -34,9 +35,12 @@ select format('create role visitor login in role harvester_reader password %L', 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A demo that is set up, before anything is harvested. `psql` is a line for a shell."""
+    """A demo that is set up, before anything is harvested. `fakes` of the tenants speak for one
+    world; `psql` is a line for a shell.
+    """
 
     world: World
+    fakes: Mapping[str, Fake]
     settings: config.Settings
     database: Login
     psql: str
@@ -46,18 +50,30 @@ class Stage:
     def metrics_url(self) -> str:
         return f"http://{self.settings.web.host}:{self.settings.web.port}/metrics"
 
+    def published(self, tenant: str) -> dict[Key, float | str]:
+        """What its platform has published up to now."""
+        truth = self.fakes[tenant].truth(CUSTOMER)
+        return {(tenant, *key): value for key, value in truth.items()}
+
 
 @asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
+async def staged(platforms: Sequence[str]) -> AsyncIterator[Stage]:
     """Set everything up, and take it away again. Raises UserError where it cannot be had."""
-    world = lively("demo", RealClock())
-    with _folder() as folder, _logged(folder / "harvester.log") as log:
-        async with simulated(PLATFORM).serve(world) as fake:
-            settings = await asyncio.to_thread(_settings, world, fake.url, folder)
-            # The daemon will share the Postgres: the last one to leave stops it.
-            async with reached(settings) as database:
-                psql = await _visited(cast("embedded.Running", database.server), folder)
-                yield Stage(world, settings, database, psql, log)
+    world = lively("demo", RealClock(), [CUSTOMER])
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_folder())
+        log = stack.enter_context(_logged(folder / "harvester.log"))
+        fakes = {
+            each: await stack.enter_async_context(simulated(each).serve(world))
+            for each in platforms
+        }
+        served = [Served(each, world, fake.url, f"-{each}") for each, fake in fakes.items()]
+        settings = await asyncio.to_thread(_settings, served, folder)
+        # The daemon will share the Postgres: the last one to leave stops it.
+        database = await stack.enter_async_context(reached(settings))
+        psql = await _visited(cast("embedded.Running", database.server), folder)
+        of_tenants = {name: fakes[each.platform] for each in served for name in each.tenants}
+        yield Stage(world, of_tenants, settings, database, psql, log)
 
 
 @contextmanager
@@ -76,10 +92,9 @@ def _logged(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _settings(world: World, url: str, folder: Path) -> config.Settings:
+def _settings(served: Sequence[Served], folder: Path) -> config.Settings:
     # Any port, not the usual one: two demos may begin at once, and a daemon may run beside them.
     port = embedded.free_port(0)
-    served = [Served(PLATFORM, world, url)]
     return config.load(configure(served, folder, interval=INTERVAL, web_port=port))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harvester import durable
+
 
 def open_private(path: Path, flags: int = os.O_RDWR) -> int:
     """A descriptor of a 0600 file, made if need be.
@@ -28,18 +30,7 @@ def write_private(path: Path, text: str) -> None:
     """Durable, and whole or not at all: 0600, as `open_private` makes it."""
     new = path.with_name(path.name + ".new")
     descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
+    with os.fdopen(descriptor, "wb") as file:
+        durable.write(file, text.encode())
     new.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in it durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync_folder(path.parent)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from harvester import durable
 from harvester.embedded.account import Account
-from harvester.embedded.files import sync_folder
 from harvester.embedded.logins import SUPERUSER, make_password, superuser_file
 
 _SECONDS = 300.0
@@ -39,7 +38,7 @@ def make(home: Path, account: Account, binaries: Path, *, lock: int, log: int) -
     if ran.returncode == 0:
         _add_settings(new / "postgresql.conf")
         new.rename(home / "data")
-        sync_folder(home)
+        durable.sync_folder(home)
     return ran.returncode == 0
 
 
@@ -56,7 +55,5 @@ def _options(home: Path) -> list[str]:
 
 
 def _add_settings(path: Path) -> None:
-    with path.open("a") as file:
-        file.write(_SETTINGS)
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("ab") as file:
+        durable.write(file, _SETTINGS.encode())

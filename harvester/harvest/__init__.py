@@ -63,6 +63,8 @@ class Harvest:
         """
         kit = self._kit
         tick = kit.tick(kit.straight(lease), now, longest, await self._measured())
+        newest = tick.axis.passed(now) - kit.work.platform.under_way
+        kit.work.platform.begin(kit.work.stream, newest)
         done = await self._discovered(lease, tick)
         await kit.lose(lease, tick.axis)
         # From here on: a discovery that takes long must not leave the feeds without time.
@@ -70,7 +72,8 @@ class Harvest:
         until = tick.axis.passed(now) - kit.work.platform.under_way
         await feeds.want(kit.pool, lease, kit.work.stream, until)
         async for page in self._pages(lease, until):
-            done = await work_off(_rows(tick, page), partial(self._in_turn, tick), AT_ONCE) and done
+            in_turn = partial(self._in_turn, lease, tick)
+            done = await work_off(_rows(tick, page), in_turn, AT_ONCE) and done
             kit.tell_behind()
             if tick.is_over:
                 return False
@@ -97,7 +100,7 @@ class Harvest:
         discovering = self._kit.discovering
         since = tick.work.wanted_since(tick.axis.passed(tick.now))
         async with discovering.turn:
-            await discovering.save(lease, await discovering.ask(tick.now), since)
+            await discovering.renew(lease, tick.now, since)
         return discovering.is_well
 
     async def _pages(self, lease: Lease, until: datetime) -> AsyncIterator[list[DueFeed]]:
@@ -109,15 +112,18 @@ class Harvest:
                 yield page
                 after = page[-1].feed_id
 
-    async def _in_turn(self, tick: Tick, row: Sequence[Pulling]) -> bool:
-        return all([await self._pull(tick, pulling) for pulling in row])
+    async def _in_turn(self, lease: Lease, tick: Tick, row: Sequence[Pulling]) -> bool:
+        return all([await self._pull(lease, tick, pulling) for pulling in row])
 
-    async def _pull(self, tick: Tick, pulling: Pulling) -> bool:
+    async def _pull(self, lease: Lease, tick: Tick, pulling: Pulling) -> bool:
         if tick.is_over:
             return False
         # A long backfill, or a feed that always fails, is not what the next tick begins with.
         self._begin_after = pulling.feed_id
-        return await pulling.run()
+        done = await pulling.run()
+        if done and (before := pulling.gone_before):
+            await self._kit.give_up(lease, pulling, before)
+        return done
 
 
 def _rows(tick: Tick, page: Iterable[DueFeed]) -> list[list[Pulling]]:

@@ -17,7 +17,7 @@ from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
 from harvester.model import Discovered
 from harvester.platforms.base import SHARE
-from harvester.store import discovery
+from harvester.store import discovery, places
 from harvester.store.catalog import Ids
 from harvester.store.leases import Lease
 
@@ -37,6 +37,7 @@ class Found:
     seat: Seat
     findings: tuple[Discovered, ...]
     at: datetime
+    answered_at: datetime
 
 
 class Discovering:
@@ -56,9 +57,18 @@ class Discovering:
         """A digest of what is in the database, and since when."""
         self._unwell: set[int] = set()
 
+    async def renew(self, lease: Lease, now: datetime, since: datetime) -> None:
+        """Ask the accounts that are due, and save what they see.
+
+        Raises Fenced and StoreUnavailable.
+        """
+        if self._due(now):
+            await places.about_to_ask(self._pool, lease)
+            await self.save(lease, await self.ask(now), since)
+
     async def ask(self, now: datetime) -> list[Found]:
         """What the accounts see that are due. Why one could not tell is told here."""
-        due = [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
+        due = self._due(now)
         # Side by side: an account that is not answered must not cost the others their devices.
         asked = await asyncio.gather(*(self._ask(seat, now) for seat in due))
         return [found for found in asked if found]
@@ -84,6 +94,9 @@ class Discovering:
         """Whether all accounts answered when they were last asked."""
         return not self._unwell
 
+    def _due(self, now: datetime) -> list[Seat]:
+        return [seat for seat in self._work.seats.values() if self._is_due(seat, now)]
+
     def _is_due(self, seat: Seat, now: datetime) -> bool:
         asked_at = self._asked_at.get(seat.account_id)
         return asked_at is None or now - asked_at >= self._every
@@ -104,7 +117,7 @@ class Discovering:
             return None
         self._failures.well(what)
         self._unwell.discard(seat.account_id)
-        return Found(seat, found, now)
+        return Found(seat, found, now, self._clock.now())
 
     async def _told(self, seat: Seat) -> tuple[Discovered, ...]:
         """All that it sees, in time where the polls that wait for it must be in time."""
@@ -122,6 +135,7 @@ class Discovering:
             whole_sight_of=seat.account_id,
             wanted_since=since,
             now=found.at,
+            answered_at=found.answered_at,
         )
 
     def _finding(self, seat: Seat, found: Discovered) -> discovery.Finding:
@@ -131,7 +145,8 @@ class Discovering:
         if account_id is None:  # nobody who is configured sees it: known, but not pulled
             found = replace(found, feeds=())
         said = found.device.channels if found.device else ()
-        meanings = {channel: channels.meaning(channel.type, channel.unit) for channel in said}
+        known = self._work.platform.meanings
+        meanings = {each: channels.meaning(known, each.type, each.unit) for each in said}
         return discovery.Finding(found, account_id, meanings)
 
 

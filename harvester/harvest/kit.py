@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from harvester import metrics
 from harvester.clock import Clock
 from harvester.errors import PlatformError
 from harvester.harvest.axis import Axis, measured
 from harvester.harvest.discovering import Discovering
 from harvester.harvest.outlets import Outlet, Straight
-from harvester.harvest.pulling import Tick
+from harvester.harvest.pulling import Pulling, Tick
 from harvester.harvest.work import Work
 from harvester.logs import Failures
 from harvester.store import feeds
@@ -22,6 +24,8 @@ from harvester.store.writer import Writer
 
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
+
+_log = structlog.stdlib.get_logger(__name__)
 
 WRONG = timedelta(minutes=1)
 """A clock that differs by more is worth telling."""
@@ -83,6 +87,17 @@ class Kit:
             self.failures.failing(what, "lost", feeds=len(lost), longest_seconds=longest)
         else:
             self.failures.well(what)
+
+    async def give_up(self, lease: Lease, pulling: Pulling, before: datetime) -> None:
+        """Give up what went when a feed was moved. Raises Fenced, StoreUnavailable."""
+        lost = await feeds.gone(self.pool, lease, pulling.feed_id, before)
+        _log.warning(
+            "history lost in a move",
+            what=pulling.name,
+            reason="lost",
+            before=before.isoformat(),
+            seconds=lost.total_seconds(),
+        )
 
     def tell_behind(self) -> None:
         """Of a platform that answers from an index, how far that is behind."""

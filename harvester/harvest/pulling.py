@@ -15,6 +15,7 @@ from harvester.errors import (
     Fenced,
     Forbidden,
     Malformed,
+    NotPermitted,
     PlatformError,
     RequestRefused,
     StoreError,
@@ -28,7 +29,7 @@ from harvester.harvest.axis import Axis
 from harvester.harvest.outlets import Outlet
 from harvester.harvest.work import Seat, Work
 from harvester.logs import Failures
-from harvester.model import Normalized, Rejection, Said, Sample, TaskReport, Window
+from harvester.model import BEGINNING, Normalized, Rejection, Said, Sample, TaskReport, Window
 from harvester.storable import shown
 from harvester.store.feeds import DueFeed
 from harvester.store.writer import Batch, Covers
@@ -39,7 +40,7 @@ BATCH = 20_000
 _THIS_WINDOW = (Malformed, TooLarge, Truncated, RequestRefused)
 """What costs a window, while the feed's other windows may still be had."""
 
-IN_COMMON = (TransientError, TokenError)
+IN_COMMON = (TransientError, TokenError, NotPermitted)
 """What the platform or an account suffers from, and with it many feeds."""
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -109,7 +110,7 @@ class Pulling:
             return True  # nobody sees it: nothing of it is due
         done = await self._through_any_account()
         if done:
-            self._tick.failures.well(self._name)
+            self._tick.failures.well(self.name)
         elif self.error is not None:
             await self.tell(self.error)
         return done
@@ -119,7 +120,15 @@ class Pulling:
         return self._due.feed_id
 
     @property
-    def _name(self) -> str:
+    def gone_before(self) -> datetime | None:
+        """Until when what is missing is gone once all was asked for: the feed was moved."""
+        since = self._due.kept_since
+        if since is None or not self._due.accounts:
+            return None
+        return since if any(span.since < since for span in self._due.missing) else None
+
+    @property
+    def name(self) -> str:
         work = self._tick.work
         return f"{work.tenant} {work.stream} feed {self._due.feed.key}"
 
@@ -176,6 +185,9 @@ class Pulling:
     def _is_fresh(self) -> bool:
         """Whether nothing of a missing window can be in the database yet."""
         work = self._tick.work
+        # A report is there before its window is; what was covered before a move is asked for again.
+        if work.stream != "readings" or self._due.kept_since:
+            return False
         return self._due.exclusive and work.platform.axis_is_instant and not work.rules.whole
 
     async def _try_window(self, seat: Seat, ask: _Ask) -> bool:
@@ -193,7 +205,7 @@ class Pulling:
             raise
         except Exception as error:
             # An adapter's mistake over an answer that nobody foresaw must not stop the tenant.
-            _log.exception("unexpected", feed=self._name)
+            _log.exception("unexpected", feed=self.name)
             await self._lose(ask.window, error)
         else:
             self._tick.covered()
@@ -241,7 +253,8 @@ class Pulling:
         if ask.look:  # it was pulled in time
             return ask.window
         answered_by = self._tick.axis.reached(self._tick.clock.now())
-        return windows.still_kept(ask.window, answered_by, self._tick.work.rules)
+        kept_since = self._due.kept_since or BEGINNING
+        return windows.still_kept(ask.window, answered_by, self._tick.work.rules, kept_since)
 
     def _answers(self, seat: Seat, window: Window) -> AsyncIterator[Sequence[Said]]:
         platform, feed = self._tick.work.platform, self._due.feed
@@ -268,7 +281,7 @@ class Pulling:
     async def tell(self, error: Exception) -> None:
         """Say why nothing came of it, and keep that with the feed."""
         reason = error.reason if isinstance(error, PlatformError) else "unexpected"
-        what = self._name
+        what = self.name
         if isinstance(error, IN_COMMON):
             what = self._tick.all_feeds
             self._tick.in_common.add(reason)

@@ -8,6 +8,10 @@ from harvester import windows
 from harvester.model import Credentials, Stream
 from harvester.platforms.base import SHARE, Platform, SocketApi
 
+ASKED_IN_TIME = 0.998
+"""Of what is kept, the part that is still kept when it is first asked for: of 30 days all but an
+hour and a half."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -37,12 +41,13 @@ class Work:
     def wanted_since(self, now: datetime) -> datetime:
         """From when on a feed is wanted that is found at `now`, both by its axis.
 
-        What the platform had forgotten by then is not wanted, and so not lost. Where it forgets
-        within a sweep or two, what came since the last discovery is all that can be new.
+        What the platform will have forgotten before it can be asked is not wanted, and so not
+        lost. Where it forgets within a sweep or two, what came since the last discovery is all that
+        can be new.
         """
         if (kept := self.rules.retention) is None:
             return now - self.history
-        return now - min(self.history, kept / SHARE if self.rules.whole else kept)
+        return now - min(self.history, kept / SHARE if self.rules.whole else kept * ASKED_IN_TIME)
 
     def account_of(self, user: str) -> int | None:
         """The account of a user, whom platforms spell in either case."""

@@ -22,14 +22,7 @@ GRANTS = ("password", "refresh_token", "client_credentials", "token_exchange", "
 """How a token is had, in the words of RFC 6749 and RFC 8693; or taken as it is configured."""
 TOKEN_REASONS = tuple(
     e.reason
-    for e in (
-        CredentialRefused,
-        ClientRefused,
-        RenewalRefused,
-        AnswerLost,
-        TooLarge,
-        *_WITHOUT_ANSWER,
-    )
+    for e in (CredentialRefused, ClientRefused, RenewalRefused, AnswerLost, *_WITHOUT_ANSWER)
 )
 """The reasons that are known beforehand; auth and an adapter know more."""
 OUTCOMES = (

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from harvester.platforms.base import Access
+from harvester.platforms.base import Platform
 
 
 @cache
@@ -15,9 +15,9 @@ def names() -> list[str]:
 
 
 @cache
-def adapter(name: str) -> type[Access]:
+def adapter(name: str) -> type[Platform]:
     """The adapter of a platform by its file's name. Raises KeyError where there is no such file."""
     if name not in names():
         raise KeyError(name)
-    found: type[Access] = importlib.import_module(f"{__name__}.{name}").Adapter
+    found: type[Platform] = importlib.import_module(f"{__name__}.{name}").Adapter
     return found

@@ -9,15 +9,15 @@ from datetime import datetime
 
 from prometheus_client import Gauge
 
-from harvester import auth, metrics
-from harvester.auth import Account, AccountApi, Keeper, Shared
+from harvester import metrics
+from harvester.auth import AccountApi, Keeper, Shared
 from harvester.client import Client
 from harvester.config import Tenant
 from harvester.errors import PlatformError
 from harvester.harvest import Seat
 from harvester.model import Credentials
 from harvester.platforms.base import Access
-from harvester.service.credentials import credentials_of
+from harvester.service.credentials import account_of, credentials_of
 from harvester.service.house import House
 from harvester.store import catalog
 from harvester.store.leases import Lease
@@ -48,16 +48,16 @@ class Accounts:
         async with self._turn:
             if self._keepers:
                 return
-            people = credentials_of(self._settings, self._adapter)
-            ids = await catalog.accounts(self._house.pool, lease, [each.user for each in people])
-            self.seats = {ids[each.user]: self._seat(ids[each.user], each) for each in people}
+            known = credentials_of(self._settings, self._adapter)
+            ids = await catalog.accounts(self._house.pool, lease, [each.user for each in known])
+            self.seats = {ids[each.user]: self._seat(ids[each.user], each) for each in known}
 
-    async def keep(self, *, in_use: bool) -> None:
-        """Renew side by side what would die before a job asks for it; all, where none ever does.
+    async def keep(self) -> None:
+        """Renew side by side what would die before a job asks for it.
 
         What a platform refuses is told by its keeper. Raises StoreUnavailable.
         """
-        kept = [_kept(keeper.keep() if in_use else keeper.token()) for keeper in self._keepers]
+        kept = [_kept(keeper.keep()) for keeper in self._keepers]
         for result in await asyncio.gather(*kept, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
@@ -101,27 +101,12 @@ class Accounts:
             keeper.leave()
 
     def _seat(self, account_id: int, credentials: Credentials) -> Seat:
-        house, settings = self._house, self._settings
-        account = Account(
-            account_id=account_id,
-            tenant=settings.name,
-            platform=settings.platform,
-            credentials=credentials,
-            deployment=house.deployment,
-            owner=house.owner,
-            digest=auth.digest(settings.options, credentials),
+        house, shared = self._house, self._own if credentials.user is None else self._users
+        account = account_of(
+            self._settings, credentials, account_id, deployment=house.deployment, owner=house.owner
         )
-        shared = self._own if credentials.user is None else self._users
-        keeper = Keeper(
-            account,
-            self._adapter,
-            self._client,
-            house.pool,
-            house.keys,
-            house.clock,
-            shared,
-            house.spills,
-        )
+        ways = self._adapter, self._client, house.pool, house.keys, house.clock
+        keeper = Keeper(account, *ways, shared, house.spills)
         self._keepers.append(keeper)
         return Seat(account_id, credentials, AccountApi(keeper, self._client))
 

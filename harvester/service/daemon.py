@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -11,14 +11,14 @@ from functools import partial
 import structlog
 
 from harvester import metrics, web
-from harvester.clock import SystemClock
+from harvester.clock import Clock, SystemClock
 from harvester.config import Settings
 from harvester.notify import notify, ping_within
 from harvester.service.health import Health
 from harvester.service.house import House, opened
 from harvester.service.instance import instance
-from harvester.service.keepers import every, kept
 from harvester.service.reload import Reload, Reread
+from harvester.service.rounds import Round, every, kept
 from harvester.service.signals import signals
 from harvester.service.tenants import Tenants
 from harvester.service.trail import Trail
@@ -41,11 +41,7 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
     what it cannot go on without.
     """
     clock = SystemClock()
-    # A name that does not resolve holds a thread for long; with the few of the loop's own it would
-    # hold up the others' names.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    metrics.RELOAD_SUCCESSFUL.set(1)
-    metrics.RELOAD_SUCCESS_TIME.set(clock.now().timestamp())
+    _set_up(clock)
     health, host, port = Health(clock), settings.web.host, settings.web.port
     with (
         instance(settings.state_directory) as owner,
@@ -66,6 +62,14 @@ async def run(settings: Settings, reread: Reread | None = None) -> None:
             async with kept(*beside, stop=stop):
                 await stop.wait()
     _log.info("stopped")
+
+
+def _set_up(clock: Clock) -> None:
+    # A name that does not resolve holds a thread for long; with the few of the loop's own it would
+    # hold up the others' names.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    metrics.RELOAD_SUCCESSFUL.set(1)
+    metrics.RELOAD_SUCCESS_TIME.set(clock.now().timestamp())
 
 
 @asynccontextmanager
@@ -97,17 +101,8 @@ async def _harvesting(
     settings: Settings, house: House, health: Health, stop: asyncio.Event
 ) -> AsyncIterator[Tenants]:
     tenants = Tenants(house)
-    trail = Trail(house.pool, settings.auth_events)
-    keepers = [
-        every(EXTEND_EVERY, "leases", tenants.extend),
-        every(FORGET_EVERY, "audit trail", trail.forget),
-    ]
-    if house.server:
-        # A server of our own that was killed has nobody else to start it anew.
-        keep = partial(asyncio.to_thread, house.server.keep)
-        keepers.append(every(SERVER_EVERY, "embedded Postgres", keep))
     health.presence = house.presence
-    async with kept(*keepers, stop=stop):
+    async with kept(*_rounds(settings, house, tenants), stop=stop):
         try:
             for each in settings.tenants:
                 await tenants.begin(each)
@@ -119,3 +114,12 @@ async def _harvesting(
             notify("STOPPING=1", "STATUS=draining")
             _log.info("draining", jobs=len(tenants.scheduler.running))
             await tenants.drain()
+
+
+def _rounds(settings: Settings, house: House, tenants: Tenants) -> Iterator[Round]:
+    yield every(EXTEND_EVERY, "leases", tenants.extend)
+    yield every(FORGET_EVERY, "audit trail", Trail(house.pool, settings.auth_events).forget)
+    if house.server:
+        # A server of our own that was killed has nobody else to start it anew.
+        keep = partial(asyncio.to_thread, house.server.keep)
+        yield every(SERVER_EVERY, "embedded Postgres", keep)

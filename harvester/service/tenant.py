@@ -17,7 +17,6 @@ from harvester.errors import Fenced, StoreError, StoreUnavailable
 from harvester.harvest import Discovering, Harvest, Kit, Sweep, Work, harvest
 from harvester.logs import Failures
 from harvester.model import Stream
-from harvester.platforms.base import Platform
 from harvester.service.accounts import Accounts
 from harvester.service.house import House
 from harvester.store import catalog, feeds, leases
@@ -57,7 +56,7 @@ class Working:
     @property
     def streams(self) -> tuple[Stream, ...]:
         """What is pulled, each by a job of its own; the tokens are had by one too."""
-        return self._adapter.streams if isinstance(self._adapter, Platform) else ("readings",)
+        return self._adapter.streams
 
     def job(self, stream: Stream) -> str:
         return f"{self.name} {stream}"
@@ -116,10 +115,8 @@ class Working:
         now = self._house.clock.now()
         try:
             await self._accounts.seat(lease)
-            if not isinstance(self._adapter, Platform):
-                return True  # nothing is read through it yet
             if stream not in self._harvests:
-                self._begin(self._adapter)
+                self._begin()
             return await self._harvests[stream].tick(lease, now, self.settings.longest_tick)
         except Fenced:
             self._hold(None)
@@ -139,7 +136,7 @@ class Working:
         except Fenced:
             self._hold(None)
             return
-        await self._accounts.keep(in_use=isinstance(self._adapter, Platform))
+        await self._accounts.keep()
 
     async def settle(self) -> None:
         """Save the tokens and what was pulled that wait for the database.
@@ -233,9 +230,9 @@ class Working:
             _log.info("worked by this instance again", tenant=self.name)
         self._elsewhere = False
 
-    def _begin(self, platform: Platform) -> None:
+    def _begin(self) -> None:
         """What the streams share, and each of them."""
-        house, works = self._house, [self._work_of(platform, each) for each in platform.streams]
+        house, works = self._house, [self._work_of(each) for each in self.streams]
         ids, failures = Ids(house.pool), Failures(_log)
         discovering = Discovering(works[0], house.pool, ids, house.clock, failures)
         for work in works:
@@ -243,8 +240,9 @@ class Working:
             kit = Kit(work, house.pool, writer, discovering, house.clock, self._stopping, failures)
             self._harvests[work.stream] = harvest(kit)
 
-    def _work_of(self, platform: Platform, stream: Stream) -> Work:
-        settings, whole = self.settings, stream in platform.whole
+    def _work_of(self, stream: Stream) -> Work:
+        settings, platform = self.settings, self._adapter
+        whole = stream in platform.whole
         rules = Rules(
             looks=() if whole else settings.looks,
             longest=platform.longest_window,
@@ -269,12 +267,6 @@ async def working(house: House, settings: Tenant) -> AsyncIterator[Working]:
     tenant_id = await catalog.tenant(house.pool, settings.name, settings.platform)
     reasons = (*auth.REASONS, *platforms.adapter(settings.platform).token_reasons)
     metrics.expect(settings.name, settings.platform, reasons)
-    if not issubclass(platforms.adapter(settings.platform), Platform):
-        _log.warning(
-            "tokens are kept alive, and no readings harvested: this version cannot yet",
-            tenant=settings.name,
-            platform=settings.platform,
-        )
     async with client_of(settings, house.clock, concurrency=REQUESTS_AT_ONCE) as client:
         tenant = Working(house, settings, tenant_id, client)
         try:
@@ -291,4 +283,5 @@ def client_of(settings: Tenant, clock: Clock, *, concurrency: int) -> Client:
         tenant=settings.name,
         platform=settings.platform,
         concurrency=concurrency,
+        is_lasting=platforms.adapter(settings.platform).is_lasting,
     )

@@ -28,11 +28,20 @@ password = {{ file = "{user}" }}
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A world, and where the fake of a platform speaks for it."""
+    """A world, and where the fake of a platform speaks for it.
+
+    Where several speak for one world, `suffix` tells their tenants apart.
+    """
 
     platform: str
     world: World
     url: str
+    suffix: str = ""
+
+    @property
+    def tenants(self) -> dict[str, Tenant]:
+        """By the names under which they are configured."""
+        return {f"{name}{self.suffix}": tenant for name, tenant in self.world.tenants.items()}
 
 
 def configure(
@@ -51,18 +60,18 @@ def configure(
     """
     text = f"{head}\n[web]\nport = {web_port}\n"
     for each in served:
-        for tenant in each.world.tenants.values():
+        for name, tenant in each.tenants.items():
             options = simulated(each.platform).options(tenant, each.url)
             text += _TENANT.format(
-                name=tenant.name,
+                name=name,
                 platform=each.platform,
                 interval=interval,
                 history=history or _history(each.world),
-                options="\n".join(_option(tenant, *option) for option in options.items()),
+                options="\n".join(_option(name, *option) for option in options.items()),
             )
             text += "".join(_ACCOUNT.format(user=user.name) for user in tenant.users)
-            for name, secret in _secrets(tenant, options):
-                _write(folder / name, secret)
+            for file, secret in _secrets(name, tenant, options):
+                _write(folder / file, secret)
     path = folder / "config.toml"
     _write(path, f'state_directory = "state"\n{text}')
     return path
@@ -73,10 +82,10 @@ def _history(world: World) -> str:
     return f"{(world.clock.now() - world.since) // timedelta(hours=1) + 2}h"
 
 
-def _option(tenant: Tenant, key: str, value: object) -> str:
+def _option(name: str, key: str, value: object) -> str:
     """A line of TOML; a secret stands in a file."""
     if isinstance(value, Secret):
-        return f'{key} = {{ file = "{tenant.name}.{key}" }}'
+        return f'{key} = {{ file = "{name}.{key}" }}'
     return f"{key} = {_toml(value)}"
 
 
@@ -90,11 +99,11 @@ def _toml(value: object) -> str:
     return json.dumps(value)
 
 
-def _secrets(tenant: Tenant, options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The files' names and what they hold."""
+def _secrets(name: str, tenant: Tenant, options: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The files' names and what they hold; a user has one password, wherever the tenant is."""
     for key, value in options.items():
         if isinstance(value, Secret):
-            yield f"{tenant.name}.{key}", value
+            yield f"{name}.{key}", value
     for user in tenant.users:
         yield user.name, user.password
 

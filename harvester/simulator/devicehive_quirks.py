@@ -38,6 +38,18 @@ class Switches:
 
 AS_DOCUMENTED = Switches()
 
+STRANGE_STATES = frozenset({"fertig", "terminé", "In Arbeit"})
+
+LASTING: Mapping[str, object] = {"cache_ttl": 0}
+
+ASPECTS: Mapping[str, str] = {
+    "access": (
+        "container_body access_ttl refresh_ttl max_attempts manage_token knows_create jwt_secret"
+    ),
+    "readings": "cache_ttl ids odd_device_ids stamps content_type commands",
+    "tasks": "cache_ttl ids odd_device_ids stamps content_type commands",
+}
+
 QUIRKS: Mapping[str, Switches] = {
     "as documented": AS_DOCUMENTED,
     "4.1.0": Switches(version="4.1.0"),

@@ -6,17 +6,20 @@ stands in modules with longer names. Nothing lists them.
 
 import importlib
 import pkgutil
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from harvester import simulator
 from harvester.simulator.faults import Faults
 from harvester.simulator.tenants import Tenant
 from harvester.simulator.world import World
+
+Stated = TypeVar("Stated")
 
 OFFERED = ("QUIRKS", "options", "serve")
 
@@ -81,7 +84,8 @@ class Simulated(Protocol):
     """The module of a fake.
 
     `QUIRKS` are all ways in which the platform may answer from deployment to deployment, the
-    documented one first: order, bounds, caps, spellings, lives of tokens. Each tells the truth.
+    documented one first: order, bounds, caps, spellings, lives of tokens. Each tells the truth,
+    and is a dataclass of switches, with `clock_skew`, a timedelta, among them.
     """
 
     QUIRKS: Mapping[str, Any]
@@ -118,6 +122,21 @@ def simulated(platform: str) -> Simulated:
             f"the fake of {platform} is not whole: add {', '.join(missing)} to {where}"
         )
     found: Simulated = module
+    return found
+
+
+def stated(platform: str, name: str, otherwise: Stated) -> Stated:
+    """What the module of a fake's switches states beside them, where it does.
+
+    `ASPECTS`: which switches alter nothing but how accounts get in (`access`), `readings` or
+    `tasks`, by their names with blanks between; one that is named nowhere alters all. `LASTING`:
+    switches with which all that was ever said can be asked for, as of a platform that keeps it, and
+    some tasks are not over. `OTHER_OPTIONS`: what is told otherwise of a tenant that gets in in
+    another way. `STRANGE_STATES`: words for states of tasks that no document has.
+    """
+    documented = next(iter(simulated(platform).QUIRKS.values()))
+    module = sys.modules[type(documented).__module__]
+    found: Stated = getattr(module, name, otherwise)
     return found
 
 

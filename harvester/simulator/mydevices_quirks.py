@@ -50,6 +50,14 @@ class Switches:
 
 AS_DOCUMENTED = Switches()
 
+STRANGE_STATES = frozenset({"0"})
+
+ASPECTS: Mapping[str, str] = {
+    "access": "access_ttl refresh_ttl session_max rotate status_profile",
+    "readings": "page_cap cursor newest_first shuffled start_inclusive end_inclusive channel_as",
+    "tasks": "tasks_as",
+}
+
 QUIRKS: Mapping[str, Switches] = {
     "as documented": AS_DOCUMENTED,
     "oldest first": Switches(newest_first=False),

@@ -4,6 +4,7 @@ A text is put into lower case as a whole. What is written after the end of a que
 it is with an `order by` of which the words are two blanks apart.
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,11 +32,11 @@ _TOKEN = re.compile(
 _SIGNS = {"lt": "<", "lte": "<=", "eq": "=", "gt": ">", "gte": ">=", "&&": "and", "||": "or"}
 _KEYWORDS = frozenset({"and", "or", "not", "of", "true", "false", "select", "where", *_SIGNS})
 _HOLDS: dict[str, Callable[[str | float, str | float], bool]] = {
-    "<": lambda told, asked: told < asked,  # type: ignore[operator]  # of one kind
-    "<=": lambda told, asked: told <= asked,  # type: ignore[operator]  # of one kind
-    "=": lambda told, asked: told == asked,
-    ">=": lambda told, asked: told >= asked,  # type: ignore[operator]  # of one kind
-    ">": lambda told, asked: told > asked,  # type: ignore[operator]  # of one kind
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
 }
 
 

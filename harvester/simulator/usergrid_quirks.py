@@ -44,6 +44,15 @@ class Switches:
 
 AS_DOCUMENTED = Switches()
 
+ASPECTS: Mapping[str, str] = {
+    "access": (
+        "accesstokenttl expires_in_as server old_tokens application_as talkative "
+        "external_login guarded"
+    ),
+    "readings": "index_lag unindexed ties refills analyzes echoes_tokens batch drifts gzips",
+    "tasks": "index_lag ties refills echoes_tokens notification_times statistics receipts_twice",
+}
+
 QUIRKS: Mapping[str, Switches] = {
     "as documented": AS_DOCUMENTED,
     "short lives": Switches(accesstokenttl=60_000),

@@ -17,8 +17,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # About 50 KB each; days beyond these are forgotten and made again, the same.
 DAYS_KEPT = 1024
 # What is worth watching: something to look back on, and something new each few seconds.
-LIVELY_HISTORY = timedelta(days=2)
-LIVELY_PACE = 20
+LIVELY_HISTORY = timedelta(hours=30)
+LIVELY_PACE = 15
+# Of twins each platform lets another hold, and of corrections each is asked in its own time.
+LIVELY_HABITS = Habits(twins=0, corrected=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,12 @@ class World:
 
 
 def lively(seed: int | str, clock: Clock, tenants: Sequence[str] = ("acme", "globex")) -> World:
-    """Return a world worth watching: two days old, with an uplink each few seconds."""
-    return World(seed, clock, clock.now() - LIVELY_HISTORY, tenants=tenants, pace=LIVELY_PACE)
+    """Return a world worth watching: thirty hours old, with an uplink each few seconds.
+
+    Platforms that speak for it agree at any time about what they have.
+    """
+    since = clock.now() - LIVELY_HISTORY
+    return World(seed, clock, since, tenants=tenants, pace=LIVELY_PACE, habits=LIVELY_HABITS)
 
 
 def millis(at: datetime) -> int:

@@ -1,4 +1,7 @@
-"""How the credentials of accounts stand, as people are told; nothing in it is secret."""
+"""Accounts as people are told of them: which there are, and how the credential of each stands.
+
+Nothing in it is secret.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,17 @@ from harvester.store.pool import translated
 if TYPE_CHECKING:
     from harvester.store.pool import Pool
 
-_ACCOUNTS = """
+_STATES = """
 select tenant, "user", state, reason, since, obtained_at, expires_at, refresh_expires_at, ends_at,
        logged_in_at, tries, refused, renewable, keeps_password
 from harvester.accounts where tenant = any ($1::text[]) order by tenant, "user"
+"""
+
+_IDS = """
+select t.name, a.user_name, a.account_id
+from harvester_data.account a
+join harvester_data.tenant t on t.tenant_id = a.tenant_id
+where t.name = any ($1::text[])
 """
 
 
@@ -41,4 +51,11 @@ class AccountState:
 async def states(pool: Pool, tenants: list[str]) -> list[AccountState]:
     """The accounts that were ever seen of these tenants. Raises StoreUnavailable."""
     with translated():
-        return [AccountState(**row) for row in await pool.fetch(_ACCOUNTS, tenants)]
+        return [AccountState(**row) for row in await pool.fetch(_STATES, tenants)]
+
+
+async def ids(pool: Pool, tenants: list[str]) -> dict[tuple[str, str | None], int]:
+    """By tenant and user; None is the tenant's own client. Raises StoreUnavailable."""
+    with translated():
+        rows = await pool.fetch(_IDS, tenants)
+    return {(row["name"], row["user_name"]): row["account_id"] for row in rows}

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError
+from harvester.store.columns import columns
 from harvester.store.leases import Lease, writing
 from harvester.store.pool import translated
 
@@ -206,7 +207,7 @@ class Ids:
         missing = [key for key in unknown if key not in self._series]
         if missing:
             async with writing(self._pool, lease) as connection:
-                await connection.execute(_SERIES_MADE, *_columns(missing), MOST_SERIES)
+                await connection.execute(_SERIES_MADE, *columns(missing, 2), MOST_SERIES)
             await self._find_series(missing)
 
     async def _find_devices(self, lease: Lease, identifiers: list[str]) -> None:
@@ -216,9 +217,5 @@ class Ids:
 
     async def _find_series(self, keys: list[tuple[int, str]]) -> None:
         with translated():
-            rows = await self._pool.fetch(_SERIES, *_columns(keys))
+            rows = await self._pool.fetch(_SERIES, *columns(keys, 2))
         self._series.update(((row["device_id"], row["channel"]), row["series_id"]) for row in rows)
-
-
-def _columns(keys: list[tuple[int, str]]) -> tuple[list[int], list[str]]:
-    return [device_id for device_id, _ in keys], [channel for _, channel in keys]

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harvester.model import Channel, Device, Discovered, Feed, Meaning
+from harvester.store import places
 from harvester.store.catalog import Ids
+from harvester.store.columns import columns
 from harvester.store.leases import Lease, writing
 
 if TYPE_CHECKING:
@@ -156,12 +158,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """All that one account found. `whole_sight_of`: what it did not find, that account lost."""
+    """All that one account found. `whole_sight_of`: what it did not find, that account lost.
+
+    It was asked at `now`, and was answered in full at `answered_at`.
+    """
 
     findings: Sequence[Finding]
     whole_sight_of: int
     wanted_since: datetime
     now: datetime
+    answered_at: datetime
 
     @property
     def devices(self) -> Mapping[str, Device]:
@@ -191,7 +197,7 @@ async def _save_devices(
         for name, device in discovery.devices.items()
         if name in devices
     )
-    await connection.execute(_DEVICES_SEEN, *_columns(rows, 3), discovery.now)
+    await connection.execute(_DEVICES_SEEN, *columns(rows, 3), discovery.now)
 
 
 async def _save_feeds(
@@ -210,9 +216,11 @@ async def _save_feeds(
         for device in feed.devices
         if device in devices
     ]
-    await connection.execute(_FEED_DEVICES_MADE, *_columns(served, 2))
+    await connection.execute(_FEED_DEVICES_MADE, *columns(served, 2))
+    placed = {ids[feed.stream, feed.key]: feed.place for feed, _ in named if feed.place}
+    await places.save(connection, placed, discovery.answered_at)
     seen = [(ids[feed.stream, feed.key], account) for feed, account in named if account is not None]
-    await connection.execute(_SIGHT_GAINED, *_columns(seen, 2))
+    await connection.execute(_SIGHT_GAINED, *columns(seen, 2))
     own = [feed_id for feed_id, account in seen if account == discovery.whole_sight_of]
     await connection.execute(_SIGHT_LOST, discovery.whole_sight_of, own)
 
@@ -223,7 +231,7 @@ async def _feed_ids(
     """By stream and key; made where they are new, and as the platform has them now."""
     feeds = {(feed.stream, feed.key): feed for feed in named}
     rows = [(*key, feed.every, discovery.wanted_from(feed)) for key, feed in feeds.items()]
-    streams, keys, everies, since = _columns(rows, 4)
+    streams, keys, everies, since = columns(rows, 4)
     of = lease.tenant_id, streams, keys
     await connection.execute(_FEEDS_MADE, *of, everies, since)
     await connection.execute(_EVERY_CHANGED, *of, everies)
@@ -262,14 +270,9 @@ def _believed(meaning: Meaning | None) -> tuple[object, ...]:
 async def _save_interpretations(
     connection: Connection, stated: list[_Stated], now: datetime
 ) -> None:
-    device_ids, series_ids, labels, types, units, *believed = _columns(stated, 10)
+    device_ids, series_ids, labels, types, units, *believed = columns(stated, 10)
     series, words = (device_ids, series_ids), (types, units)
     await connection.execute(_INTERPRETATIONS_CLOSED, *series, *words, now)
     await connection.execute(_INTERPRETATIONS_MENDED, *series, *words, *believed, now)
     await connection.execute(_WORDS_KEPT, *series, labels, *words)
     await connection.execute(_INTERPRETATIONS_OPENED, *series, labels, *words, *believed, now)
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Rows as columns, for `unnest`."""
-    return [[row[i] for row in rows] for i in range(width)]

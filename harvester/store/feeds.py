@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from harvester.store.pool import translated
 from harvester.store.spans import from_multirange
 
 if TYPE_CHECKING:
-    from harvester.store.pool import Pool
+    from harvester.store.pool import Connection, Pool
 
 LAST = 2**31 - 1
 """No feed_id is greater."""
@@ -39,7 +40,9 @@ select f.feed_id,
                        where a.feed_id = f.feed_id) as exclusive,
        c.wanted * tstzmultirange(tstzrange(null, $3)) - c.pulled - c.lost as missing,
        c.pulled - c.settled as provisional,
-       c.looked_at
+       c.looked_at,
+       f.place,
+       c.kept_since
 from harvester_data.feed f
 join harvester_data.coverage c on c.feed_id = f.feed_id
 where f.tenant_id = $1 and f.stream = $2 and f.feed_id > $4 and f.feed_id <= $5
@@ -71,6 +74,21 @@ from (
 ) gone
 where c.feed_id = gone.feed_id and not isempty(gone.spans)
 returning (select sum(upper(span) - lower(span)) from unnest(gone.spans) as span) as lost
+"""
+
+_GONE = """
+update harvester_data.coverage c set lost = c.lost + gone.spans
+from (
+    select wanted * tstzmultirange(tstzrange(null, $2)) - pulled - lost as spans
+    from harvester_data.coverage where feed_id = $1
+) gone
+where c.feed_id = $1
+returning (select sum(upper(span) - lower(span)) from unnest(gone.spans) as span) as lost
+"""
+
+_IN_TURN = """
+select from harvester_data.coverage where feed_id = any ($1::int[]) order by feed_id
+for no key update
 """
 
 _FAILED = """
@@ -105,6 +123,8 @@ class DueFeed:
     missing: Spans
     provisional: Spans
     looked_at: datetime | None
+    kept_since: datetime | None = None
+    """When its history began anew, as it was moved: what is missing before may be gone."""
 
 
 async def due(
@@ -116,12 +136,19 @@ async def due(
     return [
         DueFeed(
             feed_id=row["feed_id"],
-            feed=Feed(stream, row["key"], tuple(row["devices"] or ()), every=row["every"]),
+            feed=Feed(
+                stream,
+                row["key"],
+                tuple(row["devices"] or ()),
+                every=row["every"],
+                place=row["place"],
+            ),
             accounts=tuple(row["accounts"] or ()),
             exclusive=row["exclusive"],
             missing=from_multirange(row["missing"]),
             provisional=from_multirange(row["provisional"]),
             looked_at=row["looked_at"],
+            kept_since=row["kept_since"],
         )
         for row in rows
     ]
@@ -144,6 +171,24 @@ async def lose(pool: Pool, lease: Lease, stream: Stream, before: datetime) -> li
     async with writing(pool, lease) as connection:
         rows = await connection.fetch(_LOST, lease.tenant_id, stream, before)
     return [row["lost"] for row in rows]
+
+
+async def gone(pool: Pool, lease: Lease, feed_id: int, before: datetime) -> timedelta:
+    """Give up what is missing of one feed before an instant; how much that is.
+
+    Raises Fenced, StoreUnavailable.
+    """
+    async with writing(pool, lease) as connection:
+        lost: timedelta | None = await connection.fetchval(_GONE, feed_id, before)
+    return lost or timedelta()
+
+
+async def in_turn(connection: Connection, feed_ids: Sequence[int]) -> None:
+    """Lock the coverage of feeds until the transaction ends.
+
+    Always in the same order: whoever changes that of many else waits for one who waits for him.
+    """
+    await connection.execute(_IN_TURN, feed_ids)
 
 
 async def failed(pool: Pool, lease: Lease, feed_id: int, failure: str, now: datetime) -> None:

@@ -6,13 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from harvester.errors import DatabaseError, StoreUnavailable
+from harvester.loopback import is_loopback
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -130,14 +130,6 @@ def _ssl(dsn: str) -> Literal[False, "require"] | None:
         return None
     # Without a host asyncpg follows PGHOST, wherever it leads. A socket file takes no TLS anyway.
     return False if is_loopback(parts.hostname or "") else "require"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent there stays on this machine; of names only "localhost" is trusted."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from harvester.model import Counts, Reading, Rejection, Window
+from harvester.store.catalog import SeriesKey
+from harvester.store.columns import columns
 
 if TYPE_CHECKING:
     from harvester.store.pool import Connection
@@ -20,8 +22,6 @@ MOST_REJECTED = 10_000
 
 Key = tuple[int, int, datetime]
 """device_id, series_id, ts: the key of a reading"""
-SeriesKey = tuple[int, int]
-"""device_id, series_id"""
 
 # Nested loops look each row up by its key. A hash join, which the planner likes while the tables
 # are small, would read all of `reading` for every group.
@@ -226,7 +226,7 @@ async def _checked(
 ) -> Counts:
     if not rows:
         return Counts()
-    written, corrected = await connection.fetchrow(statement, *_columns(rows, 4), *more) or (0, 0)
+    written, corrected = await connection.fetchrow(statement, *columns(rows, 4), *more) or (0, 0)
     return Counts(stored=written - corrected, corrected=corrected, unchanged=len(rows) - written)
 
 
@@ -238,15 +238,10 @@ async def _reject(
             (feed_id, _digest(r), r.device, r.channel, r.reason, r.stated_instant, r.value, at)
             for feed_id, r, at in rejected
         ]
-        await connection.execute(_REJECTED, *_columns(rows, 8), MOST_REJECTED)
+        await connection.execute(_REJECTED, *columns(rows, 8), MOST_REJECTED)
 
 
 def _digest(rejection: Rejection) -> bytes:
     parts = (rejection.device, rejection.channel, rejection.reason)
     said = (rejection.stated_instant, rejection.value)
     return hashlib.sha256("\0".join(parts + said).encode()).digest()
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Rows as columns, for `unnest`."""
-    return [[row[i] for row in rows] for i in range(width)]

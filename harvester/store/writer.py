@@ -18,7 +18,7 @@ import asyncpg
 from harvester import metrics
 from harvester.errors import StoreError, StoreUnavailable
 from harvester.model import Counts, Normalized, Reading, Rejection, TaskReport, Window
-from harvester.store import task_reports
+from harvester.store import feeds, task_reports
 from harvester.store.catalog import Ids, SeriesKey
 from harvester.store.leases import Lease, writing
 from harvester.store.partitions import Partitions
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 GROUP = 20_000
 """Rows of a group, about: a single batch may have more."""
 
+# What was pulled of a feed that was moved meanwhile is not covered before its history began anew.
 _COVERED = """
 update harvester_data.coverage c
-set pulled = c.pulled + gained.pulled,
-    lost = c.lost - gained.pulled,
-    settled = c.settled + gained.settled,
+set pulled = c.pulled + gained.pulled * tstzmultirange(tstzrange(c.kept_since, null)),
+    lost = c.lost - gained.pulled * tstzmultirange(tstzrange(c.kept_since, null)),
+    settled = c.settled + gained.settled * tstzmultirange(tstzrange(c.kept_since, null)),
     looked_at = case when gained.looked then gained.pulled_at
                      else least(c.looked_at, gained.pulled_at) end
 from (
@@ -185,6 +186,7 @@ class Writer:
                 if batch.window and batch.covers
             ]
             columns = [list(column) for column in zip(*covered, strict=True)] or [[]] * 6
+            await feeds.in_turn(connection, columns[0])
             await connection.execute(_COVERED, *columns)
             await connection.execute(_MENDED, columns[0])
             reports = await task_reports.write(connection, lease.tenant_id, seen)

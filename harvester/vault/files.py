@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from harvester import durable
 from harvester.errors import ConfigError
 
 MOST_BYTES = 64 * 1024
@@ -59,14 +60,14 @@ def make(path: Path, content: bytes) -> bool:
     draft = path.parent / f"{path.name}.{secrets.token_hex(8)}"
     try:
         with _new(draft) as file:
-            _write(file, content)
+            durable.write(file, content)
         # A link, not a rename: it fails where another starter was first, whose key is in use.
         path.hardlink_to(draft)
     except FileExistsError:
         return False
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    durable.sync_folder(path.parent)  # tokens sealed by a key that a crash took are lost
     return True
 
 
@@ -80,9 +81,9 @@ def replace(path: Path, content: bytes) -> None:
     with _new(draft) as file:
         os.fchown(file.fileno(), there.st_uid, there.st_gid)
         os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
-        _write(file, content)
+        durable.write(file, content)
     draft.replace(path.resolve())
-    _sync_folder(draft.parent)
+    durable.sync_folder(draft.parent)
 
 
 @contextmanager
@@ -99,18 +100,3 @@ def lock(path: Path) -> Iterator[None]:
 
 def _new(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-def _write(file: BinaryIO, content: bytes) -> None:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    """A name is durable once its folder is: tokens sealed by a key that a crash took are lost."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -125,4 +125,4 @@ def _arm_call(armed: Armed, at: Callable[[str], Callable[..., None]]) -> None:
     around(Client, "post_once", begins)
     ahead_of(ResponseHandler, "data_received", arrives)
     whole = at("after_answer")
-    ahead_of(client, "_json", lambda request, *_: None if request.is_read else whole())
+    ahead_of(client, "json_of", lambda request, *_: None if request.is_read else whole())

@@ -18,13 +18,12 @@ from acceptance.daemon import forked
 from fix_postgres import Database
 from fix_simulator import stored_in
 
-from harvester import config, platforms
+from harvester import config
 from harvester.auth import Account
 from harvester.auth.sealed import Vault
 from harvester.cli import accounts
 from harvester.clock import SystemClock
 from harvester.model import Credentials
-from harvester.platforms.base import Platform
 from harvester.service.house import opened
 from harvester.simulator import fakes
 from harvester.simulator.clock import RealClock
@@ -45,7 +44,7 @@ READS = {
     "coiote": "/api/coiotedm/v3/devices",
     "devicehive": "/api/rest/device",
 }
-"""What takes a good token, where harvester reads no readings with it, or not yet."""
+"""What takes a good token, where harvester reads no readings with it."""
 LOGINS = ("refresh_token", "password", "client_credentials")
 LONGEST = 40.0  # seconds that a point, or the account after it, is waited for
 CONFIG = """
@@ -209,8 +208,7 @@ async def site_of(setting: Setting, database: Database, folder: Path) -> AsyncIt
             database.dsn, password=database.password, ssl=database.ssl, min_size=1, max_size=2
         ) as pool,
     ):
-        adapter = await asyncio.to_thread(platforms.adapter, setting.platform)
-        is_read = issubclass(adapter, Platform) and setting.secret != "client"
+        is_read = setting.secret != "client"
         site = Site(setting, fake, folder, pool, world.tenants["acme"], is_read)
         await asyncio.to_thread(configure, site, database)
         yield site

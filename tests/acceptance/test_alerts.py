@@ -29,8 +29,9 @@ RULES = (MONITORING / "alerts.yml").read_text("utf-8")
 ALERTS = re.findall(r"- alert: (\w+)", RULES)
 OF_ACME = {"job": "harvester", "tenant": "acme", "platform": "mydevices"}
 NOT_REFUSED = {
-    *("unreachable", "throttled", "server_failed", "malformed", "too_large", "request_refused"),
-    *("answer_lost", "unauthorized_after_refresh", "password_budget", "seal_broken"),
+    *("unreachable", "throttled", "server_failed", "malformed", "request_refused"),
+    *("answer_lost", "unauthorized_after_refresh", "password_budget"),
+    *("seal_broken", "spill_unreadable"),
 }
 """Why there is no token, where the account is not left alone."""
 T = TypeVar("T")

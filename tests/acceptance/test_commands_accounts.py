@@ -13,18 +13,8 @@ from acceptance.commands import EX_NOPERM, EX_USAGE, configured, harvester
 from acceptance.daemon import forked
 from acceptance.stand import Stand, set_up, states
 from fix_postgres import Database
-from fix_simulator import stored_in
-from structlog.testing import capture_logs
 
-from harvester import config
 from harvester.cli.check import check
-from harvester.clock import SystemClock
-from harvester.service.house import opened
-from harvester.service.tenant import working
-from harvester.simulator import coiote
-from harvester.simulator.clock import RealClock
-from harvester.simulator.configured import Served, configure
-from harvester.simulator.world import World
 
 ANA, BOJAN = "ana@acme.example", "bojan@acme.example"
 LOGIN_ANA = f"harvester login acme {ANA}"
@@ -192,21 +182,3 @@ async def test_a_daemon_forgets_what_is_older_in_its_audit_trail_than_configured
                 await asyncio.sleep(0.02)
             assert await daemon.end() == 0
         assert await connection.fetchval(count)
-
-
-async def test_a_platform_that_is_not_harvested_yet_is_told_by_check_and_at_the_start(
-    database: Database, tmp_path: Path
-) -> None:
-    world = World("check", RealClock(), datetime.now(UTC) - timedelta(hours=1), things=2)
-    async with coiote.serve(world) as fake:
-        served, head = [Served("coiote", world, fake.url)], stored_in(database, tmp_path)
-        path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
-        ended = await harvester("check", "--json", config=path)
-        settings = await asyncio.to_thread(config.load, path)
-        async with opened(settings, SystemClock(), "test") as house:
-            with capture_logs() as logs:
-                async with working(house, settings.tenants[0]) as tenant:
-                    assert await tenant.ticks()
-    state, words = states(ended.out, "platform")["acme"]
-    assert (state, "does not harvest its readings yet" in words) == ("ok", True)
-    assert [each["tenant"] for each in logs if "no readings harvested" in each["event"]] == ["acme"]

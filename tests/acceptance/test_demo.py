@@ -23,6 +23,9 @@ DEMO = (sys.executable, "-m", "harvester.demo")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 CTRL_C = b"\x03"
 NAMES = [*cookbook()]
+PLATFORMS = ["coiote", "devicehive", "mydevices", "usergrid"]
+# A day and more of all platforms is harvested first: 20 s on two cores, where other tests run too.
+harvests = pytest.mark.timeout(180)
 
 
 @pytest.fixture
@@ -78,18 +81,18 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(180)
+@harvests
 async def test_the_lines_it_prints_lead_into_the_database_and_to_the_metrics(
     places: Path,
 ) -> None:
     async with started(places, FORCE_COLOR="1") as process:
-        said = await said_until(process, "globex: ")
+        said = await said_until(process, "acme-usergrid: ")
         [psql] = re.findall(r"^ +(PGPASSFILE=.*)$", said, re.M)
         queries = re.findall(r"\\i (\S+)$", said, re.M)
-        assert len(queries) == sum(f"{name}.sql" in said for name in NAMES) == 3
+        assert len(queries) == sum(f"{name}.sql" in said for name in NAMES) == 4
         for query in queries:
             code, out = await shell(f"{psql} -v ON_ERROR_STOP=1 -f {query}")
-            assert (code, "(0 rows)" in out, "globex" in out) == (0, False, True), out
+            assert (code, "(0 rows)" in out, "mydevices" in out) == (0, False, True), out
         code, out = await shell(f"{psql} -c 'table harvester_data.reading'")
         assert code and "permission denied" in out
         [url] = re.findall(r"^Metrics: (\S+)$", said, re.M)
@@ -99,7 +102,10 @@ async def test_the_lines_it_prints_lead_into_the_database_and_to_the_metrics(
         process.terminate()
         said += (await process.communicate())[0].decode()
     assert process.returncode == 0
-    assert re.search(r"^acme: 3 accounts, 10 devices, lag \d+ s, (100|99).* pulled", said, re.M)
+    for name in ("acme-coiote", "acme-mydevices", "acme-usergrid"):
+        standing = rf"^{name}: 3 accounts, 10 devices, lag \d+ s, (100|99).* pulled"
+        assert re.search(standing, said, re.M)
+    assert re.search(r"^acme-devicehive: 3 accounts, 10 devices, lag \d+ s, ", said, re.M)
     assert not CONTROL.search(said)
 
 
@@ -129,19 +135,26 @@ async def test_a_signal_ends_all_that_was_started(
     assert "Traceback" not in said
 
 
-@pytest.mark.timeout(180)
-async def test_once_compares_and_the_operators_own_database_is_left_alone(places: Path) -> None:
+@harvests
+async def test_once_compares_each_platform_and_leaves_the_operators_own_database_alone(
+    places: Path,
+) -> None:
     own = {"HARVESTER_DATABASE__DSN": "postgresql://harvester@127.0.0.1:9/production"}
     async with started(places, "--once", **own) as process:
         said = (await process.communicate())[0].decode()
-    last = said.splitlines()[-1]
     assert process.returncode == 0, said
-    assert re.fullmatch(r"Published .*: (\d+) readings; in the database: \1; equal\.", last)
+    told = dict(line.split(": ", 1) for line in said.splitlines()[-4:])
+    assert set(told) == {f"acme-{platform}" for platform in PLATFORMS}
+    for whole in ("acme-mydevices", "acme-usergrid"):
+        assert re.fullmatch(r"([\d,]+) readings .*, \1 in the database: equal\.", told[whole])
+    assert re.search(r" [\d,]+ in the database.*: equal\.$", told["acme-coiote"])
+    assert "forgotten" not in told["acme-coiote"]
+    assert re.search(r", [1-9][\d,]* in .*, [1-9].* forgotten .*equal", told["acme-devicehive"])
     assert remains(places) == []
     assert not CONTROL.search(said)
 
 
-@pytest.mark.timeout(180)
+@harvests
 async def test_on_a_terminal_it_draws_and_ctrl_c_ends_it(places: Path) -> None:
     """A bar over the backfill, then a picture that is drawn anew."""
     terminal, inside = pty.openpty()
@@ -154,7 +167,9 @@ async def test_on_a_terminal_it_draws_and_ctrl_c_ends_it(places: Path) -> None:
     )
     os.close(inside)
     drawn = await asyncio.to_thread(read_until, terminal, rb"\d+ of \d+ spans", b"")
-    drawn = await asyncio.to_thread(read_until, terminal, rb"(?s)(globex.*Ctrl-C.*){3}", drawn)
+    drawn = await asyncio.to_thread(
+        read_until, terminal, rb"(?s)(acme-usergrid.*Ctrl-C.*){3}", drawn
+    )
     os.write(terminal, CTRL_C)
     drawn = await asyncio.to_thread(read_until, terminal, rb"gone again", drawn)
     assert await process.wait() == 0, drawn.decode()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
-from asyncio.subprocess import PIPE
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from acceptance.driven import driven
 
 from harvester.simulator.clock import RealClock
 from harvester.simulator.devicehive import FakeDevicehive, serve
@@ -18,26 +16,14 @@ from harvester.simulator.devicehive_quirks import Switches
 from harvester.simulator.world import World
 
 CLIENT = Path(__file__).with_name("devicehive_client.py")
-PATIENCE = 30.0  # seconds
 NEWER = Switches(version="4.1.0")
 
 
 async def seen(fake: FakeDevicehive, url: str, subscriptions: list[str]) -> Any:
-    """What the client saw, in a process of its own."""
     user = fake.world.users("acme")[0]
     told = {"login": user.name, "password": user.password, "device": "probe"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, CLIENT, stdin=PIPE, stdout=PIPE, stderr=PIPE
-    )
-    try:
-        asked = json.dumps({"url": url, "subscriptions": subscriptions, **told}).encode()
-        out, err = await asyncio.wait_for(process.communicate(asked), PATIENCE)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    asked = {"url": url, "subscriptions": subscriptions, **told}
+    return await driven(sys.executable, CLIENT, asked)
 
 
 @pytest.mark.parametrize(

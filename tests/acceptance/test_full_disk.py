@@ -10,9 +10,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 from acceptance.daemon import running
-from fix_simulator import configuration
+from fix_simulator import configuration, published
 
-from harvester.demo.comparison import Comparison, held, published
+from harvester.demo.comparison import Comparison, held
 from harvester.embedded.logins import APPLICATION, HOST, Server, application_password
 from harvester.simulator.clock import RealClock
 from harvester.simulator.mydevices import serve

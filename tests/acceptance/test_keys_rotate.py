@@ -31,14 +31,14 @@ EX_TEMPFAIL = 75
 HISTORY = timedelta(hours=2)
 KILLED_AT = {
     "the draft is written": "pathlib.Path.replace = end",
-    "the file is replaced": "files._sync_folder = end",
+    "the file is replaced": "durable.sync_folder = end",
     "the first row is sealed": "sealed.replace = once(sealed.replace)",
 }
 LAUNCHER = """
 import os, pathlib, signal, sys
+from harvester import durable
 from harvester.cli import main
 from harvester.store import sealed
-from harvester.vault import files
 
 def end(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -14,10 +14,10 @@ import pytest
 from acceptance.daemon import forked, metric, scraped
 from acceptance.reloading import asked_to_reload
 from fix_postgres import Connection, Database
-from fix_simulator import configured_for
+from fix_simulator import configured_for, published
 from fix_store import line_to
 
-from harvester.demo.comparison import Comparison, held, published
+from harvester.demo.comparison import Comparison, held
 from harvester.simulator.clock import RealClock
 from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve

@@ -19,9 +19,9 @@ import pytest
 from acceptance.daemon import forked, hurried, running, scraped, values
 from embedded_state import kill_postmaster
 from fix_postgres import Connection, Database, Postgres
-from fix_simulator import configured_for
+from fix_simulator import configured_for, published
 
-from harvester.demo.comparison import Comparison, held, published
+from harvester.demo.comparison import Comparison, held
 from harvester.simulator.clock import RealClock
 from harvester.simulator.faults import Fault, delay
 from harvester.simulator.mydevices import FakeMydevices, serve

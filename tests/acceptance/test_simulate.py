@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import shlex
 import signal
 import socket
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from harvester.simulator.replay import Replay
 EX_DATAERR, EX_NOINPUT, EX_CANTCREAT = 65, 66, 73
 LONG_AGO = datetime.now(UTC) - timedelta(days=500)
 FIRST = LONG_AGO.replace(hour=23, minute=59, second=59, microsecond=250_000)
+PLATFORMS = ["coiote", "devicehive", "mydevices", "usergrid"]
 MINE = 'state_directory = "state"\n'
 Rows = dict[tuple[str, str, datetime], str | float]
+_STORED = "select device_name, channel, ts, raw_value, text from harvester.readings"
 
 
 def recorded(folder: Path) -> tuple[Path, Rows]:
@@ -64,7 +67,7 @@ async def simulating(*words: str | Path) -> AsyncIterator[tuple[Forked, list[str
 
 
 async def stored(state: Path, wanted: int) -> Rows:
-    """What the embedded database holds, once it is so many rows."""
+    """What the embedded database holds of all platforms, once it is so much."""
     home = state / "postgres"
     connection = await asyncpg.connect(
         host="127.0.0.1",
@@ -75,17 +78,15 @@ async def stored(state: Path, wanted: int) -> Rows:
     )
     try:
         while True:
-            found = await connection.fetch(
-                "select device_name, channel, ts, raw_value, text from harvester.readings"
-            )
+            rows = await connection.fetch(_STORED)
+            found: Rows = {tuple(row)[:3]: row["text"] or row["raw_value"] for row in rows}
             if len(found) >= wanted:
-                return {tuple(row)[:3]: row["text"] or row["raw_value"] for row in found}
+                return found
             await asyncio.sleep(0.05)
     finally:
         await connection.close()
 
 
-@pytest.mark.timeout(180)
 async def test_what_was_recorded_long_ago_is_in_the_database_after_the_printed_command(
     empty_state: Path,
 ) -> None:
@@ -95,6 +96,8 @@ async def test_what_was_recorded_long_ago_is_in_the_database_after_the_printed_c
     trial.mkdir(mode=0o755)
     words = ("--folder", trial, "--replay", path, "--as-recorded")
     async with simulating(*words) as (process, said):
+        assert [line.partition(" at http")[0] for line in said[:4]] == PLATFORMS
+        assert all(f"replay-{line.split()[0]}, with" in line for line in said[:4])
         [command] = [line for line in said if " run --config " in line]
         daemon = await asyncio.create_subprocess_exec(*shlex.split(command), stderr=PIPE)
         assert daemon.stderr
@@ -153,11 +156,21 @@ async def test_a_mistake_is_told_in_a_sentence(
     assert (here / "mine/config.toml").read_text() == MINE
 
 
+def free_ports() -> int:
+    """The first of one for each platform in a row, which are not given out to others meanwhile."""
+    for first in range(20_000 + os.getpid() % 1_000 * 12, 32_000, len(PLATFORMS)):
+        with ExitStack() as stack, suppress(OSError):
+            for number in range(first, first + len(PLATFORMS)):
+                stack.enter_context(socket.create_server(("127.0.0.1", number)))
+            return first
+    raise AssertionError("no free ports")
+
+
 async def test_a_port_in_use_is_told_and_a_folder_of_its_own_may_be_used_again(
     tmp_path: Path,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    port = str(free_ports())
+    with socket.create_server(("127.0.0.1", int(port))):
         ended = await harvester("simulate", "--folder", tmp_path, "--port", port)
     assert ended.code == EX_UNAVAILABLE
     assert f"127.0.0.1:{port}" in ended.err

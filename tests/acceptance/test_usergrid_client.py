@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
-from asyncio.subprocess import PIPE
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from acceptance.driven import driven
 
 from harvester.simulator.clock import RealClock
 from harvester.simulator.usergrid import FakeUsergrid, serve
@@ -20,12 +19,10 @@ from harvester.simulator.world import World
 CLIENT = Path(__file__).with_name("usergrid_client.py")
 ITS_PYTHON = Path(sys.prefix) / "usergrid/bin/python"
 """Where `.ci/venv` installs it."""
-PATIENCE = 30.0  # seconds
 AT_ONCE = Switches(index_lag=(timedelta(0), timedelta(0)))
 
 
 async def seen(fake: FakeUsergrid, count: int) -> Any:
-    """What the client saw, in a process of its own."""
     tenant = fake.world.tenants["acme"]
     client, user = application_client(tenant), tenant.users[0]
     asked = {
@@ -34,18 +31,7 @@ async def seen(fake: FakeUsergrid, count: int) -> Any:
         "user": {"username": user.name, "password": user.password},
         "count": count,
     }
-    process = await asyncio.create_subprocess_exec(
-        ITS_PYTHON, CLIENT, stdin=PIPE, stdout=PIPE, stderr=PIPE
-    )
-    try:
-        given = process.communicate(json.dumps(asked).encode())
-        out, err = await asyncio.wait_for(given, PATIENCE)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    return await driven(ITS_PYTHON, CLIENT, asked)
 
 
 async def test_the_vendors_client_does_what_its_users_do() -> None:

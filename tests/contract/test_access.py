@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from accessed import (
-    OF_DATA,
     OWN,
     STOPPED,
     counted,
@@ -30,7 +29,7 @@ from harvester.model import Credentials
 from harvester.simulator import fakes
 
 PLATFORMS = platforms.names()
-BESIDE = OF_DATA
+ASPECT = "access"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 WEEK_OF_HOURS = 7 * 24

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from accessed import OF_DATA, adapters, counted, known_reasons, log_in, people, serves, standing
+from accessed import adapters, counted, known_reasons, log_in, people, serves, standing
 from fix_platforms import NOW, Stage, login
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
@@ -30,7 +30,7 @@ from harvester.model import Credentials, Token
 from harvester.platforms.base import Access
 
 PLATFORMS = platforms.names()
-BESIDE = OF_DATA
+ASPECT = "access"
 HOUR = timedelta(hours=1)
 WRONG = "wr&ng+%"
 ENDED = "eyJhbGciOiJub25lIn0.eyJleHAiOiAxfQ.x"

@@ -11,6 +11,8 @@ from fix_store import Site
 from fix_tenants import ACME, Shop, series
 from structlog.testing import capture_logs
 
+from harvester.auth.held import LONGEST_BACKOFF
+from harvester.auth.life import MOST_TRIES, TRY_AGAIN
 from harvester.errors import CredentialRefused, TokenError
 from harvester.model import Credentials
 from harvester.service import trail
@@ -25,6 +27,10 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 EVENT = """
 insert into harvester_data.auth_event (at, account_id, "grant", outcome, instance)
 values (now() - $2::interval, $1, 'password', 'ok', 'test')
+"""
+BROKEN_OFF = """
+insert into vault.credential (account_id, state, since, asked_grant, asked_at, tries)
+values ($1, 'answer_lost', $2, 'password', $2, $3)
 """
 
 
@@ -57,6 +63,36 @@ async def test_keys_that_open_nothing_are_told_and_counted_as_failures(pool: Poo
         assert "seal_broken" in [each.get("reason") for each in logs]
         assert token_failures("password", "seal_broken") == before + 1
         assert stage.calls() == 1
+
+
+async def test_a_file_that_cannot_be_read_is_told_and_counted_as_a_failure(pool: Pool) -> None:
+    async with staged("mydevices", pool) as stage:
+        before, nowhere = token_failures("password", "spill_unreadable"), stage.spills / "aside"
+        nowhere.symlink_to(nowhere)  # where even root finds no file
+        keeper = await stage.keeper(folder="aside")
+        with capture_logs() as logs, pytest.raises(TokenError, match="cannot be read"):
+            await keeper.token()
+        assert (f"acme/{stage.ana.name}", "spill_unreadable") in [
+            (each.get("what"), each.get("reason")) for each in logs
+        ]
+        assert token_failures("password", "spill_unreadable") == before + 1
+
+
+async def test_logins_that_must_wait_are_told_once_and_counted_each_time(pool: Pool) -> None:
+    async with staged("mydevices", pool) as stage:
+        account_id, now = await stage.account(stage.ana.name), stage.clock.now()
+        await stage.pool.execute(BROKEN_OFF, account_id, now, MOST_TRIES)
+        before, keeper = token_failures("password", "password_budget"), await stage.keeper()
+        assert timedelta() < 3 * LONGEST_BACKOFF < TRY_AGAIN
+        with capture_logs() as logs:
+            for _ in range(3):
+                with pytest.raises(TokenError, match="broken off"):
+                    await keeper.token()
+                stage.clock.advance(LONGEST_BACKOFF)
+        [told] = logs
+        assert (told["what"], told["reason"]) == (f"acme/{stage.ana.name}", "password_budget")
+        assert token_failures("password", "password_budget") == before + 3
+        assert stage.calls() == 0
 
 
 async def renewed(stage: Stage, *ages: timedelta) -> None:

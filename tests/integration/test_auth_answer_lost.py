@@ -194,3 +194,15 @@ async def test_logins_whose_answers_are_lost_are_made_ever_more_rarely(stage: St
     assert await keeper.token()
     assert keeper.tries_left == MOST_TRIES
     assert FIRST_BACKOFF < LONGEST_BACKOFF
+
+
+async def test_who_ended_while_logins_rest_waits_for_the_password(stage: Stage) -> None:
+    keeper = await due(stage, password=True)
+    stage.clock.advance(2 * DAY)
+    for _ in range(MOST_TRIES):
+        await lose(stage, keeper, cut(0))
+    with pytest.raises(RenewalRefused):
+        await keeper.token()
+    assert await standing(stage, stage.ana.name) == ("active", None)
+    stage.clock.advance(TRY_AGAIN)
+    assert await keeper.token()

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from exchanged import OneToken
 from simulated_devicehive import NOW, Play, playing
 
 from harvester import channels
 from harvester.client import Client
 from harvester.errors import Forbidden, Malformed
 from harvester.model import BEGINNING, FOREVER, Feed, OpenTask, Said, Sample, TaskReport, Window
-from harvester.platforms.base import Params
 from harvester.platforms.devicehive import Adapter
 from harvester.platforms.devicehive.options import DeviceHiveOptions
 from harvester.simulator.devicehive_quirks import AS_DOCUMENTED, Switches
@@ -26,19 +26,11 @@ TASKS = Feed("task_reports", "probe", ("probe",))
 
 
 @dataclass(slots=True)
-class Reading:
-    """`base.Api` with one token of Ana's, the adapter, and the fake that both speak to."""
+class Reading(OneToken):
+    """Ana's, the adapter, and the fake that both speak to."""
 
     play: Play
-    client: Client
     adapter: Adapter
-    access: str
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        return await self.client.get(path, params, self.bearer)
-
-    async def bearer(self) -> str:
-        return self.access
 
     async def said(self, feed: Feed = PROBE) -> list[Said]:
         await self.adapter.time(self)
@@ -68,7 +60,7 @@ async def reading(
         settings = DeviceHiveOptions(base_url=play.fake.url + base)
         url, clock = settings.base_url, play.clock
         async with Client(url, clock, tenant="a", platform="devicehive", concurrency=4) as client:
-            yield Reading(play, client, Adapter(settings), await play.probe())
+            yield Reading(client, await play.probe(), play, Adapter(settings))
             assert play.fake.violations == []
 
 

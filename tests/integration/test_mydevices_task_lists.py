@@ -35,7 +35,7 @@ async def told(stage: Stage, user: User) -> dict[str, TaskReport]:
         if feed.stream == "task_reports"
     ]
     assert feed == Feed("task_reports", f"tasks of {user.name}")
-    answers = [each async for each in stage.reads.task_reports(api, feed, WINDOW)]
+    answers = [each async for each in stage.adapter.task_reports(api, feed, WINDOW)]
     reports = [each for each in chain(*answers) if isinstance(each, TaskReport)]
     return {report.identity: report for report in reports}
 
@@ -109,7 +109,7 @@ async def test_a_run_is_asked_for_again_from_its_beginning_to_a_second_try(stage
     seen: list[tuple[str, str | None]] = []
     for standing in run.history:
         stage.clock.set(standing.at + timedelta(milliseconds=1))
-        [report] = await stage.reads.task_report(api, ANAS, task)
+        [report] = await stage.adapter.task_report(api, ANAS, task)
         assert isinstance(report, TaskReport) and report.task == task.task
         seen.append((report.state, report.stated_state))
     assert seen == [("pending", "pending"), ("failed", "failed"), ("succeeded", "completed")]
@@ -118,7 +118,7 @@ async def test_a_run_is_asked_for_again_from_its_beginning_to_a_second_try(stage
 async def test_what_is_no_more_listed_has_vanished(stage: Stage) -> None:
     api = await stage.api()
     for identity in ("report/1", "report/1/run/1", "report/400000/run/1", "alert/1"):
-        assert await stage.reads.task_report(api, ANAS, OpenTask(identity, "1", None)) == []
+        assert await stage.adapter.task_report(api, ANAS, OpenTask(identity, "1", None)) == []
 
 
 @pytest.mark.parametrize("stage", ["absent"], indirect=True)

@@ -278,7 +278,7 @@ async def test_a_reader_sees_what_tasks_came_to(postgres: Postgres, database: Da
 async def test_each_query_of_the_cookbook_is_run_by_a_reader(
     postgres: Postgres, database: Database
 ) -> None:
-    assert len(QUERIES) == 9
+    assert len(QUERIES) == 10
     async with dashboard(postgres, database) as reader:
         for path in QUERIES:
             assert await reader.fetch(path.read_text("utf-8")) == []

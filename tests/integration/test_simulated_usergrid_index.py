@@ -1,6 +1,7 @@
 """The index of the fake Usergrid knows later what the graph knows at once, or never."""
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from simulated_usergrid import Play, playing
@@ -92,8 +93,10 @@ async def test_a_collection_that_is_not_indexed_has_rows_in_the_graph_alone() ->
 
 
 @pytest.mark.parametrize(("server", "status"), [("2.2", 503), ("2.1.0", 500)])
-async def test_an_index_that_is_down_leaves_the_graph(server: str, status: int) -> None:
-    async with playing(Switches(server=server), things=0) as play:  # type: ignore[arg-type]
+async def test_an_index_that_is_down_leaves_the_graph(
+    server: Literal["2.1.0", "2.2"], status: int
+) -> None:
+    async with playing(Switches(server=server), things=0) as play:
         bearer = await play.login()
         play.put(0)
         play.fake.index_down = True

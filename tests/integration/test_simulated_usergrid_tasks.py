@@ -148,7 +148,8 @@ async def test_the_truth_is_what_the_platform_tells() -> None:
         for identity, task in true.items():
             said = task.now.state
             if task.kind == "receipt":
-                said = (task.now.result or {}).get("errorMessage")  # type: ignore[attr-defined]
+                outcome = task.now.result
+                said = outcome.get("errorMessage") if isinstance(outcome, dict) else None
             assert told.pop(identity) == said
             assert [each.at for each in task.history] == sorted({each.at for each in task.history})
             assert task.now.at <= play.clock.now()

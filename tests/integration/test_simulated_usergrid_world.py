@@ -9,7 +9,7 @@ import pytest
 from simulated_usergrid import NOW, Play, playing
 
 from harvester.simulator import things as models
-from harvester.simulator.faults import Fault, cut, oversized
+from harvester.simulator.faults import Fault, Kind, cut, oversized
 from harvester.simulator.uplinks import Habits
 from harvester.simulator.usergrid_entities import Entity
 from harvester.simulator.usergrid_quirks import Switches, cursor_again, entities_as, refused
@@ -142,11 +142,11 @@ async def test_what_was_deleted_on_its_way_to_somebody_is_true() -> None:
 
 
 @pytest.mark.parametrize("kind", [cut(20), oversized(9999), refused(500, "runtime")])
-async def test_what_never_arrived_or_was_a_mere_look_was_not_told(kind: object) -> None:
+async def test_what_never_arrived_or_was_a_mere_look_was_not_told(kind: Kind) -> None:
     async with playing(things=0) as play:
         bearer = await play.login()
         (row,) = play.put({"device": "d", "ts": TS, "a": 1})
-        play.fake.faults.add(Fault("limit=5", kind))  # type: ignore[arg-type]
+        play.fake.faults.add(Fault("limit=5", kind))
         url, headers = (
             f"{play.fake.url}/acme/plant7/readings",
             {"Authorization": f"Bearer {bearer}"},

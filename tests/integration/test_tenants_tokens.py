@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from fix_platforms import NOW
-from fix_postgres import Database
-from fix_simulator import stored_in
 from fix_tenants import ACME, Shop, series
 
-from harvester import config
 from harvester.auth.life import MOST_TRIES
 from harvester.errors import StoreUnavailable
-from harvester.service.house import opened
-from harvester.service.tenants import Tenants
-from harvester.simulator import coiote
-from harvester.simulator.clock import HandClock
-from harvester.simulator.coiote_quirks import Switches
-from harvester.simulator.configured import Served, configure
-from harvester.simulator.world import World
 from harvester.store import credentials
 
 TOKENS = "acme tokens"
@@ -121,28 +109,3 @@ async def test_a_job_and_the_keeping_of_tokens_share_one_lease(shop: Shop) -> No
     assert {key: count for key, count in runs.items() if count and "readings" in key} == {
         'harvester_job_runs_total{outcome="done",stream="readings",tenant="acme"}': 1
     }
-
-
-async def test_of_a_platform_that_is_not_read_yet_the_tokens_are_kept_alive(
-    database: Database, tmp_path: Path
-) -> None:
-    clock = HandClock(NOW)
-    world = World("tokens", clock, NOW - HOUR, things=1)
-    async with coiote.serve(world, switches=Switches(lifetime=3600)) as fake:
-        served = [Served("coiote", world, fake.url)]
-        head = stored_in(database, tmp_path)
-        path = await asyncio.to_thread(lambda: configure(served, tmp_path, head=head))
-        settings = await asyncio.to_thread(config.load, path)
-        async with opened(settings, clock, "test") as house:
-            tenants = Tenants(house)
-            await tenants.begin(settings.tenants[0])
-            for _ in range(24):
-                await tenants.scheduler.tick(TOKENS)
-                clock.advance(HOUR)
-            rows = await house.pool.fetch("select state from harvester.accounts")
-            users = len(settings.tenants[0].accounts)
-            assert [row["state"] for row in rows] == ["active"] * (users + 1), "the client too"
-            await tenants.scheduler.tick(ACME)
-            await tenants.drain()
-        assert fake.token_calls["password"] >= 24 * users
-        assert fake.violations == []

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from exchanged import LeapClock
+from exchanged import LeapClock, OneToken
 from simulated_usergrid import NOW, Play, playing
 
 from harvester.client import TRIES, Client
 from harvester.errors import Forbidden, Malformed, ServerFailed, Truncated
 from harvester.model import Credentials, Feed, Sample, Window
-from harvester.platforms.base import Params
 from harvester.platforms.usergrid import Adapter
 from harvester.platforms.usergrid.options import UsergridOptions
 from harvester.simulator.faults import Fault, Kind, refuse
@@ -36,19 +35,11 @@ SINCE = NOW - timedelta(hours=20)
 
 
 @dataclass(slots=True)
-class Reading:
-    """`base.Api` with one token of Ana's, the adapter, and the fake that both speak to."""
+class Reading(OneToken):
+    """Ana's, the adapter, and the fake that both speak to."""
 
     play: Play
-    client: Client
     adapter: Adapter
-    access: str
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        return await self.client.get(path, params, self.bearer)
-
-    async def bearer(self) -> str:
-        return self.access
 
     async def told(self, feed: Feed = READINGS, until: datetime | None = None) -> list[Any]:
         """What the entities of the last day count to, each as often as it was told."""
@@ -93,7 +84,7 @@ async def reading(switches: Switches = AT_ONCE) -> AsyncIterator[Reading]:
         )
         url, clock = settings.base_url, LeapClock(NOW)
         async with Client(url, clock, tenant="a", platform="usergrid", concurrency=4) as client:
-            yield Reading(play, client, Adapter(settings), await play.login())
+            yield Reading(client, await play.login(), play, Adapter(settings))
             assert play.fake.violations == []
 
 

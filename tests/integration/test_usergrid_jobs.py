@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from exchanged import LeapClock
+from exchanged import LeapClock, OneToken
 from fix_postgres import Database
 from fix_usergrid import HOUR, Plant, at_work, configured
 from simulated_usergrid import MANAGEMENT, NOW, Play, playing
@@ -23,7 +23,6 @@ from harvester import config
 from harvester.client import Client
 from harvester.errors import RequestRefused
 from harvester.model import FINAL, Credentials, OpenTask, TaskReport, Window
-from harvester.platforms.base import Params
 from harvester.platforms.usergrid import Adapter
 from harvester.platforms.usergrid.options import UsergridOptions
 from harvester.simulator.faults import Fault, refuse
@@ -72,18 +71,10 @@ async def begun(play: Play, count: int) -> dict[str, list[str]]:
 
 
 @dataclass(slots=True)
-class Management:
-    """`base.Api` of an organization's client, and the adapter."""
+class Management(OneToken):
+    """Of an organization's client, and the adapter."""
 
-    client: Client
     adapter: Adapter
-    access: str
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        return await self.client.get(path, params, self.bearer)
-
-    async def bearer(self) -> str:
-        return self.access
 
     async def reports(self) -> dict[str, TaskReport]:
         """Of all feeds that it finds, by identity."""
@@ -105,7 +96,7 @@ async def management(play: Play, jobs: Jobs) -> AsyncIterator[Management]:
     _, told = await play.client(organization_client(play.acme), MANAGEMENT)
     clock = LeapClock(NOW)  # so that no try is waited for
     async with Client(url, clock, tenant="a", platform="usergrid", concurrency=4) as client:
-        yield Management(client, Adapter(options), told["access_token"])
+        yield Management(client, told["access_token"], Adapter(options))
 
 
 async def test_jobs_are_told_as_they_stand_whoever_began_them() -> None:

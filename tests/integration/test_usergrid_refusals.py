@@ -21,6 +21,7 @@ from harvester.auth.held import LONGEST_BACKOFF
 from harvester.client import Client
 from harvester.errors import Forbidden, PlatformError, TokenError
 from harvester.platforms.usergrid import Adapter, tokens
+from harvester.platforms.usergrid.options import UsergridOptions
 from harvester.simulator import usergrid
 from harvester.simulator.faults import Answer, Fault, Kind, html_page, oversized, refuse
 from harvester.simulator.usergrid import FakeUsergrid
@@ -191,7 +192,9 @@ async def test_a_token_of_another_application_from_before_a_change_is_replaced(
     stage: Stage,
 ) -> None:
     elsewhere = usergrid.options(stage.world.tenants["globex"], stage.fake.url)
-    other = Adapter(options_of("usergrid", elsewhere))  # type: ignore[arg-type]
+    options = options_of("usergrid", elsewhere)
+    assert isinstance(options, UsergridOptions)
+    other = Adapter(options)
     before = await (await stage.keeper(OWN, adapter=other)).token()
     keeper = await stage.keeper(OWN)
     assert (await keeper.token()) == before, "it is kept with the account"

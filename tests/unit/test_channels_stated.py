@@ -2,13 +2,15 @@
 
 import pytest
 
-from harvester.channels import described, meaning
+from harvester.channels import LONGEST_PLACE, described, meaning
 from harvester.model import (
     Channel,
     Device,
     Discovered,
     Feed,
 )
+from harvester.platforms.coiote.meanings import MEANINGS as OF_LWM2M
+from harvester.platforms.mydevices.meanings import MEANINGS as OF_CAYENNE
 from harvester.storable import LONGEST_NAME
 
 
@@ -21,6 +23,13 @@ def test_of_a_discovered_device_only_what_can_be_stored_is_kept() -> None:
     kept_channel = Channel("t", "a\\0b", too_long[1:], None)
     device = Device("dev", "\\ud800", "kind", (kept_channel,))
     assert found == Discovered(device, feeds[:1], "ann")
+
+
+@pytest.mark.parametrize("place", ["a\0b", "\ud800", "/" * (LONGEST_PLACE + 1)])
+def test_a_place_that_cannot_be_stored_is_not_known(place: str) -> None:
+    feeds = tuple(Feed("readings", "f", ("dev",), place=each) for each in (place, "/a/" * 99, None))
+    found = described(Discovered(Device("dev"), feeds))
+    assert found and [feed.place for feed in found.feeds] == [None, "/a/" * 99, None]
 
 
 def test_of_a_finding_without_a_device_the_feeds_are_kept() -> None:
@@ -53,24 +62,48 @@ def test_a_discovered_device_whose_identifier_cannot_be_stored_is_left_out(ident
         (("rssi", "dbm"), -97, "rssi", -97, "dBm"),
         (("snr", "db"), 7.5, "snr", 7.5, "dB"),
         (("digital_sensor", "d"), 1, "digital_input", 1, "/"),
+        (("3303/5700", "Celsius degrees"), 21.5, "temperature", 21.5, "Cel"),
+        (("3303/5700", "°F"), 72, "temperature", 22 + 2 / 9, "Cel"),
+        (("3303/5700", "K"), 300, "temperature", 26.85, "Cel"),
+        (("3304/5700", "%"), 28.927, "relative_humidity", 28.927, "%RH"),
+        (("3315/5700", "kPa"), 98.226, "air_pressure", 98226, "Pa"),
+        (("3325/5700", "ppb"), 420_000, "concentration", 420, "ppm"),
+        (("6/2", "m"), 120, "altitude", 120, "m"),
+        (("3/9", None), 73, "battery_level", 73, "%EL"),
+        (("4/2", "dBm"), -97, "rssi", -97, "dBm"),
+        (("3411/1", "/100"), 73, "battery_level", 73, "%EL"),
+        (("3411/3", None), 3.6, "battery_voltage", 3.6, "V"),
+        (("6/0", "Deg"), -43.57, "latitude", -43.57, "lat"),
+        (("3336/5515", None), 153.2, "longitude", 153.2, "lon"),
+        (("3305/5800", None), 60, "active_power", 60, "W"),
+        (("3428/3", "ug/m3"), 12, "pm2_5", 12, "ug/m3"),
     ],
 )
 def test_a_stated_type_and_unit_mean_a_quantity_in_its_canonical_unit(
     stated: tuple[str, str], raw: float, quantity: str, canonical: float, unit: str
 ) -> None:
-    found = meaning(*stated)
+    found = meaning({**OF_CAYENNE, **OF_LWM2M}, *stated)
     assert found is not None
     assert (found.quantity, found.unit) == (quantity, unit)
     assert raw * found.scale + found.offset == pytest.approx(canonical)
 
 
 def test_a_meaning_is_found_however_the_platform_writes_its_letters() -> None:
-    assert meaning("TEMP", "F") == meaning("temp", "f")
-    assert meaning("bp", "hPa") == meaning("BP", "hpa")
+    assert meaning(OF_CAYENNE, "TEMP", "F") == meaning(OF_CAYENNE, "temp", "f") is not None
+    assert meaning(OF_CAYENNE, "bp", "hPa") == meaning(OF_CAYENNE, "BP", "hpa") is not None
 
 
 @pytest.mark.parametrize(
-    "stated", [(None, None), ("temp", None), (None, "c"), ("temp", "pa"), ("", ""), ("gps", "m")]
+    "stated",
+    [
+        (None, None),
+        ("temp", None),
+        (None, "c"),
+        ("temp", "pa"),
+        ("", ""),
+        ("gps", "m"),
+        ("3315/5700", None),
+    ],
 )
 def test_what_we_do_not_know_means_nothing(stated: tuple[str | None, str | None]) -> None:
-    assert meaning(*stated) is None
+    assert meaning({**OF_CAYENNE, **OF_LWM2M}, *stated) is None

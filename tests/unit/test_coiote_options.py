@@ -145,6 +145,10 @@ def test_a_secret_of_an_exchange_is_never_written_in_the_file(file: Path, key: s
         (['realm = ""', *SERVICE[1:]], "realm: "),
         (['client_id = ""', SERVICE[0], SERVICE[2]], "client_id: "),
         (['realms = "x"'], "realms: unknown key; did you mean realm?"),
+        (['latest = ["3/0/9", "3/9"]'], "latest.#2: takes the path of a resource"),
+        (['latest = ["00/0/5"]'], "latest.#1: takes the path of a resource"),
+        (["objects = [0]"], "objects.#1: input"),
+        (["settling = 30"], "settling: takes a duration"),
     ],
 )
 def test_each_mistake_is_told_once_and_where_it_is(file: Path, lines: list[str], told: str) -> None:

@@ -207,12 +207,12 @@ def test_the_example_is_right_as_it_is(tmp_path: Path, monkeypatch: pytest.Monke
     example = Path(__file__).parents[2] / "config.example.toml"
     copy = tmp_path / "harvester.toml"
     copy.write_text(example.read_text())
-    files = ("db-password", "client-secret", "ops-password", "globex-reader", "initech-harvest")
-    for name in files:
+    users = ("globex-reader", "initech-harvest", "umbra-harvest")
+    for name in ("db-password", "client-secret", "ops-password", *users):
         (tmp_path / name).write_text("hunter2\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("ACME_ADMIN_PASSWORD", "hunter2")
     found = load(copy)
-    assert [tenant.name for tenant in found.tenants] == ["acme", "globex", "initech"]
+    assert [tenant.name for tenant in found.tenants] == ["acme", "globex", "initech", "umbra"]
     assert all(tenant.polled_every == tenant.interval for tenant in found.tenants)
     assert found.database.dsn

@@ -95,6 +95,7 @@ def test_no_secret_shows(stream: StringIO) -> None:
         "odd",
         password="hunter2",
         refresh_token="hunter2",
+        device={"id": "one", "dtlsPsk": "hunter2"},
         headers=[headers],
         held=SecretStr("hunter2"),
         user="ops",

@@ -5,18 +5,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
-from inspect import isclass, isfunction
 from itertools import chain
 from pathlib import Path
 from pkgutil import resolve_name
-from types import ModuleType
-from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import NamedTuple
 
 import pytest
+from offered import acts, kinds
 
 from harvester.simulator import fakes, faults
-from harvester.simulator.devicehive_socket import Sockets
-from harvester.simulator.faults import Kind
 from harvester.simulator.uplinks import Habits
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,50 +42,25 @@ def rows() -> Iterator[Row]:
 ROWS = list(rows())
 
 
-def kinds(module: ModuleType) -> Iterator[str]:
-    """The public functions of a module that build a kind of fault; each of a choice by itself."""
-    for name, each in vars(module).items():
-        if isfunction(each) and name[0] != "_" and get_type_hints(each).get("return") == Kind:
-            hints = get_type_hints(each).values()
-            choices = [hint for hint in hints if get_origin(hint) is Literal]
-            said = [f'{name}("{value}")' for choice in choices for value in get_args(choice)]
-            yield from said or [name]
-
-
-BESIDE = ("app", "truth", "task_truth", "arrivals", "accept", "store")
-"""What a fake is or says: nothing is altered by that."""
-
-
-def acts(fake: ModuleType) -> Iterator[str]:
-    """What can be done to an account or a device there."""
-    for kind in (each for name, each in vars(fake).items() if name.startswith("Fake")):
-        if isclass(kind) and kind.__module__ == fake.__name__:
-            yield from (f"{kind.__name__}.{name}" for name in done_by(kind))
-
-
-def done_by(kind: type) -> Iterator[str]:
-    done = (name for name, each in vars(kind).items() if isfunction(each) or _is_set(each))
-    return (name for name in done if name[0] != "_" and name not in BESIDE)
-
-
-def _is_set(each: object) -> bool:
-    return isinstance(each, property) and each.fset is not None
+def ours() -> list[str]:
+    """The platforms of the house: the example of one has its switches in its own file."""
+    modules = {name: import_module(f"{fakes.__package__}.{name}") for name in fakes.platforms()}
+    house = ROOT / "harvester"
+    return [name for name, each in modules.items() if house in Path(each.__file__ or "").parents]
 
 
 def of_platform(name: str) -> set[str]:
-    module = f"{fakes.__package__}.{name}"
-    quirks = import_module(f"{module}_quirks")
+    quirks = import_module(f"{fakes.__package__}.{name}_quirks")
     switches = {f"Switches.{each.name}" for each in fields(quirks.Switches)}
-    return {*switches, *acts(import_module(module)), *kinds(quirks)}
+    return {*switches, *acts(name), *kinds(quirks)}
 
 
 def offered() -> set[tuple[str, str]]:
     """All switches that the code has, with their platforms."""
     common = {f"Habits.{each.name}" for each in fields(Habits)}
     common |= {f"faults.{each}" for each in kinds(faults)}
-    own = ((name, switch) for name in fakes.platforms() for switch in of_platform(name))
-    sockets = (("devicehive", f"FakeDevicehive.sockets.{name}") for name in done_by(Sockets))
-    return set(chain((("", switch) for switch in common), own, sockets))
+    own = ((name, switch) for name in ours() for switch in of_platform(name))
+    return set(chain((("", switch) for switch in common), own))
 
 
 def told(switch: str) -> str:

@@ -1,5 +1,6 @@
 """Usergrid: the path without an index is walked from the newest edge, as far as it must be."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -68,6 +69,24 @@ async def test_what_was_imported_at_the_head_does_not_end_a_walk() -> None:
     old, new = [row(n, n) for n in range(12)], [row(n, n) for n in range(12, 20)]
     api = Paged([*old, *imported[:8], *new, *imported[8:]], cap=4)
     assert set(uuids(*range(5, 20))) <= set(await walked(api, 5, 20))
+
+
+async def test_an_import_of_heavy_entities_does_not_end_a_walk_by_its_small_pages() -> None:
+    imported = [row(n, -90_000, weight=60) for n in range(100, 200)]
+    api = Heavy([*(row(n, n, weight=60) for n in range(20)), *imported])
+    assert set(uuids(*range(20))) <= set(await walked(api, 0, 20))
+
+
+@pytest.mark.parametrize("now", [None, BASE + 20, BASE + 19])
+async def test_a_walk_that_began_before_the_window_was_over_does_not_cover_it(
+    now: int | None,
+) -> None:
+    """What comes to be written meanwhile would be met by nobody. What was met is told."""
+    api, met = Paged([row(n, n) for n in range(9)], now=now), list[object]()
+    with nullcontext() if now != BASE + 19 else pytest.raises(Truncated, match="not over"):
+        async for told, _ in Graph().walk(api, PATH, window(0, 20)):
+            met += told.entities
+    assert len(met) == 9
 
 
 async def test_what_was_changed_and_so_stands_at_the_head_does_not_end_a_walk() -> None:

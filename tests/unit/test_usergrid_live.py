@@ -100,6 +100,13 @@ async def test_of_a_full_answer_only_what_had_room_is_known_to_be_missing() -> N
     assert await behind(api) == timedelta(seconds=43.5)
 
 
+async def test_the_last_of_a_sparse_path_says_no_more_than_how_old_it_is() -> None:
+    """What came before it lies minutes back, and was told."""
+    rows = [value(n, 540_000 - 60_000 * n) for n in (3, 2, 1)]
+    api = paged(*rows, value(4, 599_000), unindexed=["u00004"], cap=3)
+    assert await behind(api, (0, 540_000)) == timedelta(seconds=1)
+
+
 async def test_what_a_measurement_meets_is_told_too() -> None:
     api = paged(value(1, 500_000), value(2, 590_000))
 

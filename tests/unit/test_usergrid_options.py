@@ -59,6 +59,38 @@ def test_a_mistake_is_told_with_the_path_it_is_about(
     assert complaints(tmp_path / "c.toml", PLANT + text) == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("looks", "sweep", "is_right"),
+    [
+        ("", "", True),
+        ("", 'sweep = "2d"\n', False),
+        ("", 'sweep = "23h59m"\n', True),
+        ("", 'sweep = "23h59m30s"\n', False),
+        ('looks = ["2d", "1h"]\n', 'sweep = "47h"\n', True),
+        ('looks = ["10m"]\n', "", False),
+        ("looks = []\n", 'sweep = "1m"\n', False),
+    ],
+)
+def test_a_look_comes_after_each_sweep(
+    tmp_path: Path, looks: str, sweep: str, is_right: bool
+) -> None:
+    """A sweep leaves to it what the index knows by then."""
+    text = PLANT.replace("[tenant.options]\n", f"{looks}[tenant.options]\n{sweep}")
+    text += READINGS + 'path = "readings"\ndevice = "d"\n'
+    if is_right:
+        assert settings(tmp_path / "c.toml", text).tenants
+        return
+    assert complaints(tmp_path / "c.toml", text) == [
+        "tenant.acme.options: sweep and index_lag together are more than the last of looks: "
+        "shorten sweep, or add a later look"
+    ]
+
+
+def test_without_readings_there_are_no_sweeps_to_come_after(tmp_path: Path) -> None:
+    text = PLANT.replace("[tenant.options]\n", "looks = []\n[tenant.options]\n")
+    assert settings(tmp_path / "c.toml", text + "notifications = true\n").tenants
+
+
 def test_a_path_of_devices_names_them_itself(tmp_path: Path) -> None:
     path = 'path = "devices/{device}/sends/readings"\n'
     (tenant,) = settings(tmp_path / "c.toml", PLANT + READINGS + path).tenants

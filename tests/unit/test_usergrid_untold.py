@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from paged import BASE, NOW, PATH, Paged, Row, row, window
+from paged import BASE, NOW, PATH, Heavy, Paged, Row, row, window
 from sourced import Moved, adapter, told
 
 from harvester.errors import (
@@ -17,6 +17,7 @@ from harvester.errors import (
 from harvester.model import Feed
 from harvester.platforms.usergrid.edges import BEYOND, LONG
 from harvester.platforms.usergrid.graph import Graph
+from harvester.platforms.usergrid.pages import LIMIT
 from harvester.platforms.usergrid.untold import MOST_PAGES, TOLD_BY
 
 SWEPT = Feed("readings", "readings by graph")
@@ -138,11 +139,17 @@ async def test_what_was_imported_with_old_dates_is_handed_on_though_it_is_indexe
 
 async def test_what_was_imported_is_handed_on_once_a_later_page_proves_it() -> None:
     """Not where more pages lie between. At the end it is where it should be."""
-    imported = [value(n, AGES_AGO + n) for n in range(2 * BEYOND + 2)]
+    imported = [value(n, AGES_AGO + n) for n in range((BEYOND + 1) * LIMIT)]
     for pages in (BEYOND, BEYOND + 1):
-        api = Paged([value(99, OLD), *imported[: 2 * pages]], cap=2)
-        assert sorted(map(str, await swept(api))) == [str(n) for n in range(2 * BEYOND)]
-    assert await swept(Paged([*imported, value(99, OLD)], cap=2)) == []
+        api = Paged([value(-1, OLD), *imported[: pages * LIMIT]])
+        assert set(await swept(api)) == set(range(BEYOND * LIMIT))
+    assert await swept(Paged([*imported, value(-1, OLD)])) == []
+
+
+async def test_of_small_pages_as_many_entities_are_remembered_as_of_full_ones() -> None:
+    imported = [row(n, AGES_AGO + n, v=n, weight=60) for n in range(100)]
+    api = Heavy([value(-1, OLD), *imported])
+    assert set(await swept(api)) == set(range(100))
 
 
 async def test_what_was_changed_or_written_a_little_late_was_told_by_windows() -> None:

@@ -25,6 +25,13 @@ async def test_what_is_too_deep_waits_for_the_index() -> None:
     assert len(api.api.asked) == 1 + DEEPEST
 
 
+async def test_what_is_not_over_by_the_servers_clock_waits_for_the_index() -> None:
+    api = paged(value(1, 500_000))
+    api.now = BASE + LIVE[1] - 1
+    with pytest.raises(ServerFailed, match="the index is away"):
+        await told(adapter(), Moved(api, asc=ServerFailed("the index is away")))
+
+
 @pytest.mark.parametrize(
     ("key", "trouble"),
     [

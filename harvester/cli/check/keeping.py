@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harvester import platforms
-from harvester.auth.held import Account, Held, digest
+from harvester.auth.held import Account, Held
 from harvester.auth.life import NEEDS_LOGIN, QUARANTINED, Life
 from harvester.auth.outlook import Outlook
 from harvester.auth.sealed import Vault
 from harvester.auth.telling import remedy
 from harvester.cli.check.findings import Finding, Subject
 from harvester.clock import SystemClock
-from harvester.config import Settings, Tenant
+from harvester.config import Settings
 from harvester.errors import ConfigError, StoreUnavailable, TokenError, UserError
 from harvester.migrate import pending
-from harvester.model import Credentials
 from harvester.platforms.base import Access
-from harvester.service.credentials import credentials_of
+from harvester.service.credentials import account_of, credentials_of
 from harvester.service.database import NOT_MADE, exists, reached
-from harvester.store import reports
+from harvester.store import accounts
 from harvester.store.pool import open_pool
 from harvester.vault import KeyRing, Keys, OwnKeyFile
 
@@ -118,32 +117,23 @@ async def _database(
 async def _logins(settings: Settings, pool: Pool, ring: KeyRing) -> dict[Who, Login]:
     clock = SystemClock()
     keys = Keys(lambda: ring, clock)
-    ids = await reports.accounts(pool, [each.name for each in settings.tenants])
+    ids = await accounts.ids(pool, [each.name for each in settings.tenants])
     logins = {}
     for tenant in settings.tenants:
         adapter = platforms.adapter(tenant.platform)(tenant.options)
         for credentials in credentials_of(tenant, adapter):
             who = (tenant.name, credentials.user)
             if who in ids:
-                account = _account(settings, tenant, credentials, ids[who])
-                logins[who] = await _login(
-                    account, adapter, Vault(account, pool, keys), clock.now()
+                account = account_of(
+                    tenant,
+                    credentials,
+                    ids[who],
+                    deployment=settings.deployment,
+                    owner="",  # nobody's: no lease is taken
                 )
+                vault = Vault(account, pool, keys)
+                logins[who] = await _login(account, adapter, vault, clock.now())
     return logins
-
-
-def _account(
-    settings: Settings, tenant: Tenant, credentials: Credentials, account_id: int
-) -> Account:
-    return Account(
-        account_id=account_id,
-        tenant=tenant.name,
-        platform=tenant.platform,
-        credentials=credentials,
-        deployment=settings.deployment,
-        owner="",  # nobody's: no lease is taken
-        digest=digest(tenant.options, credentials),
-    )
 
 
 async def _login(account: Account, adapter: Access, vault: Vault, now: datetime) -> Login:

@@ -30,7 +30,6 @@ PATIENCE = 10.0
 UNTIL_LOGIN = "unknown until login"
 NO_DEVICE = "no device is to be seen"
 MISSING = "a permission is missing"
-NOT_READ = "this version keeps its tokens alive, and does not harvest its readings yet"
 
 
 class HeldToken:
@@ -72,7 +71,7 @@ class HeldToken:
 async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) -> list[Finding]:
     """The platform of a tenant, then its accounts; `logins` is None where none could be read."""
     adapter = platforms.adapter(tenant.platform)(tenant.options)
-    platform = await _answering(tenant, reads=isinstance(adapter, Platform))
+    platform = await _answering(tenant)
     async with client_of(tenant, clock, concurrency=1) as client:
         accounts = [
             _account(tenant, client, each, logins, clock, tried=platform.state == "ok")
@@ -81,7 +80,7 @@ async def probed(tenant: Tenant, logins: dict[Who, Login] | None, clock: Clock) 
         return [platform, *await asyncio.gather(*accounts)]
 
 
-async def _answering(tenant: Tenant, *, reads: bool) -> Finding:
+async def _answering(tenant: Tenant) -> Finding:
     """Whether the base URL gives any HTTP answer."""
     subject, url = Subject("platform", tenant.name), tenant.options.base_url
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
@@ -90,7 +89,7 @@ async def _answering(tenant: Tenant, *, reads: bool) -> Finding:
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(url, allow_redirects=False),
         ):
-            return subject.ok(f"{url} answers" if reads else f"{url} answers; {NOT_READ}")
+            return subject.ok(f"{url} answers")
     except (aiohttp.ClientError, OSError) as error:
         return subject.wrong(f"{url} {_trouble(error)}")
 
@@ -164,16 +163,11 @@ def _ended(
 
 
 async def _tried(
-    subject: Subject, adapter: Access, api: HeldToken, credentials: Credentials
+    subject: Subject, adapter: Platform, api: HeldToken, credentials: Credentials
 ) -> Finding:
     """Raises Unauthorized."""
-    if not isinstance(adapter, Platform):
-        return subject.ok("its token is kept; it was not tried")
-    # An adapter's discovery is a generator: closed, it asks no more.
-    found = cast("AsyncGenerator[Discovered]", adapter.discover(api, credentials))
     try:
-        async with asyncio.timeout(PATIENCE), aclosing(found):
-            first = await anext(found, None)
+        first = await _first(adapter, api, credentials)
     except Unauthorized:
         raise
     except Forbidden as error:
@@ -184,6 +178,18 @@ async def _tried(
         return subject.wrong(f"its token reads what is not understood: {error}")
     except PlatformError as error:
         return subject.wrong(str(error))
+    return _read(subject, api, first)
+
+
+async def _first(platform: Platform, api: HeldToken, who: Credentials) -> Discovered | None:
+    """What a discovery finds first. Raises TimeoutError, and what the discovery raises."""
+    # An adapter's discovery is a generator: closed, it asks no more.
+    found = cast("AsyncGenerator[Discovered]", platform.discover(api, who))
+    async with asyncio.timeout(PATIENCE), aclosing(found):
+        return await anext(found, None)
+
+
+def _read(subject: Subject, api: HeldToken, first: Discovered | None) -> Finding:
     if first is None and api.forbidden is not None:  # an adapter goes on with what it may read
         return _forbidden(subject, api.forbidden)
     if api.forbidden is not None and api.forbidden.status == 401:

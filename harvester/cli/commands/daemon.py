@@ -111,9 +111,10 @@ def simulate(
     """Serve each platform as a fake on 127.0.0.1, until Ctrl-C.
 
     Writes a configuration that harvests the fakes, and prints the command that runs it. The fakes
-    speak for invented customers, who have two days of readings and get new ones every few
-    seconds; or, with --replay, for one customer with the readings of a file. Of all these
-    DeviceHive has those of the last two minutes, as it forgets the others.
+    speak for invented customers, who are on every platform with the same devices, have thirty
+    hours of readings, and get new ones every few seconds; or, with --replay, for one customer
+    with the readings of a file. Of all these DeviceHive has those of the last two minutes and
+    Coiote those of the last thirty days, as they forget the others.
 
     \b
     Examples:

@@ -1,14 +1,13 @@
 """What an adapter is: the one thing that differs from platform to platform.
 
 A new platform is one file beside this folder with a class `Adapter(Platform)`, and its fake in
-`simulator/` (see `simulator/fakes.py`): the contract tests find both. `docs/platforms/NAME.md`
-says what it relies on and how firmly that is known.
+`simulator/`: docs/new-platform.md.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
@@ -17,103 +16,32 @@ from harvester.model import (
     Credentials,
     Discovered,
     Feed,
+    Meanings,
     OpenTask,
     Said,
     Stream,
     Token,
     Window,
 )
+from harvester.platforms.base.api import Api, Exchange, Listening, Params, Socket, SocketApi
 
-Params = Mapping[str, str | int]
+__all__ = [
+    "SHARE",
+    "Access",
+    "Api",
+    "Exchange",
+    "Listening",
+    "Options",
+    "Params",
+    "Platform",
+    "Secret",
+    "Socket",
+    "SocketApi",
+]
 
 SHARE = 3
 """A platform that forgets is asked so often within its retention: one poll may fail, and nothing is
 lost."""
-
-
-class Exchange(Protocol):
-    """One HTTP exchange that is no read, as `client` offers it. Used for token calls only."""
-
-    async def post_once(
-        self,
-        url: str,
-        *,
-        form: Params | None = None,
-        json: object = None,
-        bearer: str | None = None,
-    ) -> object:
-        """Send once, never again by itself; the decoded JSON answer, None for an empty 2xx one.
-
-        `bearer` is for the few token calls that are made with a token; no other sends one. Raises
-        RequestRefused (4xx with `status` and decoded `body`), TransientError, Malformed.
-        """
-        ...
-
-
-class Socket(Protocol):
-    """A WebSocket of one account. What arrives is kept until it is taken, within bounds.
-
-    What is kept can be taken also when the socket is over. Beside that, whatever ended it is raised
-    by all of these from then on: Unreachable, or TooLarge where more came than is kept.
-    """
-
-    async def send(self, message: object) -> None:
-        """Send it as a text of JSON."""
-
-    async def receive(self) -> object:
-        """The next message, decoded: waited for. Raises Malformed where it is no JSON."""
-
-    def take(self) -> list[object]:
-        """All messages that have arrived and were not received yet, decoded; None for what is no
-        JSON. Raises what ended the socket only where there is no message left.
-        """
-
-    async def alive(self) -> datetime:
-        """Return once the platform has answered a ping: the instant, by our clock, of the ping.
-
-        What the platform sent before it can be taken then.
-        """
-
-    async def close(self) -> None: ...
-
-
-class Api(Protocol):
-    """Reads on behalf of one account: the token, its renewal and retries are not the adapter's."""
-
-    async def get(self, path: str, params: Params | None = None) -> object:
-        """The decoded JSON answer of GET `path` (relative to the platform's base URL).
-
-        Raises TransientError, Malformed, TooLarge, Forbidden, RequestRefused, TokenError.
-        """
-        ...
-
-
-class SocketApi(Api, Protocol):
-    """Reads, and a way to be told without asking."""
-
-    async def socket(self, url: str, greet: Callable[[Socket, str], Awaitable[None]]) -> Socket:
-        """A WebSocket to `url`, once `greet` has proven the account with the access token it gets.
-
-        `greet` raises Unauthorized where the token is refused: it is renewed once. Raises
-        TransientError, Malformed, RequestRefused, TokenError, and what `greet` raises.
-        """
-        ...
-
-
-class Listening(Protocol):
-    """What the platform sends by itself to one account, of one stream."""
-
-    since: datetime
-    """By our clock: all that arrived at the platform from then on is sent."""
-
-    async def heard(self) -> tuple[Sequence[Said], datetime]:
-        """What came since the last call, and until when nothing can be missing, by our clock.
-
-        That instant is never before the last one; it is the same where nothing more is proven.
-        Raises PlatformError: then it is over.
-        """
-
-    async def close(self) -> None: ...
 
 
 def _resolved(value: object) -> object:
@@ -137,10 +65,7 @@ class Options(BaseModel):
 
 
 class Access(ABC):
-    """How one tenant's accounts get into a platform: all its grants, and what refusals mean.
-
-    An adapter that is only this keeps tokens alive, and nothing is read through it.
-    """
+    """How one tenant's accounts get into a platform: all its grants, and what refusals mean."""
 
     Options: ClassVar[type[Options]]
     token_reasons: ClassVar[tuple[str, ...]] = ()
@@ -174,9 +99,14 @@ class Access(ABC):
         """
         return True
 
+    @classmethod
+    def is_lasting(cls, body: object) -> bool:
+        """Whether a read that was answered 5xx with this decoded body would be answered so again:
+        then it is a RequestRefused, and not repeated."""
+        return False
+
     def probe(self, credentials: Credentials) -> str | None:
-        """A path that these credentials may read as long as their token is good; None: none is
-        known."""
+        """A path that these credentials may read while their token is good; None: not known."""
         return None
 
     @abstractmethod
@@ -219,6 +149,8 @@ class Platform(Access):
     whole: ClassVar[frozenset[Stream]] = frozenset()
     """Streams of which each answer is all that the platform has, whatever the window: a feed is
     asked each time, and nothing is looked at again."""
+    meanings: ClassVar[Meanings] = {}
+    """What the types and units mean that the platform states of channels."""
     looks: ClassVar[tuple[timedelta, ...]] = (
         timedelta(hours=1),
         timedelta(hours=6),
@@ -253,6 +185,11 @@ class Platform(Access):
         Raises PlatformError.
         """
         return None
+
+    def begin(self, stream: Stream, until: datetime) -> None:
+        """A tick of a stream begins, maybe while another's goes on; its newest windows end at
+        `until`. Nothing else tells what time it is."""
+        del stream, until
 
     def listens(self, stream: Stream) -> bool:
         """Whether `listen` is to be used for the stream, beside pulling."""

@@ -1,10 +1,20 @@
 """A tenant's settings for Coiote."""
 
+import re
+from datetime import timedelta
 from typing import Annotated, Self
 from urllib.parse import quote
 
-from pydantic import Field, PlainValidator, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from harvester.durations import Duration
 from harvester.platforms.base import Options, Secret
 
 SECRET_FIELDS = frozenset(
@@ -30,11 +40,28 @@ def _field(value: object) -> object:
 FormField = Annotated[str | SecretStr, PlainValidator(_field)]
 Text = Annotated[str, Field(min_length=1)]
 
+_RESOURCE = re.compile(r"\d{1,5}/\d{1,5}/\d{1,5}", re.ASCII)
+
+
+def _resource(value: str) -> str:
+    if not _RESOURCE.fullmatch(value) or not int(value.partition("/")[0]):  # keys are in object 0
+        raise ValueError('takes the path of a resource, such as "3/0/9"')
+    return value
+
+
+ResourcePath = Annotated[str, AfterValidator(_resource)]
+"""Object, instance and resource by their numbers, without a slash before them."""
+
 
 class CoioteOptions(Options):
     """The installation, and maybe how the tenant gets a token of its own: one way or the other.
 
-    `base_url` has no `/api` at its end, however it was written.
+    `base_url` has no `/api` at its end, however it was written. `retention` is how long it keeps
+    the history of a resource. The last `settling` is not asked for yet: a window that ends in the
+    platform's future is refused, and its clock may be behind ours. `objects` are those whose
+    resources are harvested beside the registry's sensors. Of the resources in `latest` only the
+    latest value is harvested, as it changes slowly or has no history. `ask_silent`: devices are
+    asked also where they had no contact with the platform since.
     """
 
     realm: Text | None = None
@@ -42,6 +69,11 @@ class CoioteOptions(Options):
     client_secret: Secret | None = None
     token_exchange_url: str | None = None
     token_exchange_form: Annotated[dict[str, FormField], Field(min_length=1)] | None = None
+    retention: Duration = timedelta(days=30)
+    settling: Duration = timedelta(seconds=30)
+    objects: tuple[Annotated[int, Field(ge=1, le=65534)], ...] = ()
+    latest: tuple[ResourcePath, ...] = ("3/0/9", "4/0/2")
+    ask_silent: bool = False
 
     @field_validator("base_url")
     @classmethod

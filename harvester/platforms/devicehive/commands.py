@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from harvester.model import FINAL, Said, Sample, TaskReport, TaskState
+from harvester.platforms.base.states import state_of
 from harvester.platforms.devicehive import instants, leaves
 from harvester.platforms.devicehive.options import DeviceHiveOptions
 from harvester.platforms.devicehive.readings import measured
@@ -35,8 +36,7 @@ class Commands:
     """How commands are read at one installation, whose devices have words of their own."""
 
     def __init__(self, options: DeviceHiveOptions) -> None:
-        own = {_plain(word): state for word, state in options.command_states.items()}
-        self._words = {**WORDS, **own}
+        self._own = options.command_states
         self._measuring = options.measuring_commands
 
     def said(self, device: str, command: object) -> Iterator[Said]:
@@ -83,13 +83,7 @@ class Commands:
 
     def _state(self, status: object) -> TaskState:
         """A command without a status has not been answered yet."""
-        if status is None:
-            return "pending"
-        return self._words.get(_plain(status), "unknown") if isinstance(status, str) else "unknown"
-
-
-def _plain(word: str) -> str:
-    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+        return "pending" if status is None else state_of(status, WORDS, self._own)
 
 
 def _text(said: object) -> str:

@@ -14,6 +14,7 @@ from harvester.model import (
     Credentials,
     Discovered,
     Feed,
+    Meanings,
     OpenTask,
     Sample,
     Stream,
@@ -23,6 +24,7 @@ from harvester.model import (
 )
 from harvester.platforms import base
 from harvester.platforms.mydevices import readings, tasks, things, tokens
+from harvester.platforms.mydevices.meanings import MEANINGS
 from harvester.platforms.mydevices.options import MyDevicesOptions
 
 
@@ -34,6 +36,7 @@ class Adapter(base.Platform):
 
     streams: ClassVar[tuple[Stream, ...]] = ("readings", "task_reports")
     whole: ClassVar[frozenset[Stream]] = frozenset({"task_reports"})
+    meanings: ClassVar[Meanings] = MEANINGS
     Options: ClassVar[type[base.Options]] = MyDevicesOptions
     token_reasons: ClassVar[tuple[str, ...]] = tokens.REASONS
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from harvester.platforms.usergrid import instants
-from harvester.platforms.usergrid.pages import Page, changed, millis_of
+from harvester.platforms.usergrid.pages import LIMIT, Page, changed, millis_of
 
 BEYOND = 2
-"""Pages that are read after the first that is older than what is sought: that one may be full of
-what was imported."""
+"""Full pages, or as many entities in smaller ones, that are read after the first that is older than
+what is sought: that one may be full of what was imported."""
 LONG = timedelta(hours=1) // instants.MS
 """Servers whose clocks differ write less far apart."""
 
@@ -35,12 +35,14 @@ class Late:
     """
 
     def __init__(self) -> None:
-        self._before: deque[list[object]] = deque(maxlen=BEYOND + 1)
+        self._before: deque[list[object]] = deque()
         """Of the last pages, what was not found late yet. A walk goes on behind as many as that."""
 
     def found(self, told: Page) -> list[object]:
         """Those that this page proves, of itself and of the last ones before it."""
         late: list[object] = []
+        while sum(map(len, self._before)) > BEYOND * LIMIT:
+            self._before.popleft()
         self._before.append([])
         for newest, entity in reversed(list(_with_newest_behind(told))):
             (late if _is_before(entity, newest) else self._before[-1]).append(entity)

@@ -51,8 +51,8 @@ class Graph:
 
         After `most` pages it raises Truncated, and goes on from there when the window is asked for
         again, or one that has a part of it; any other must wait. It goes on so too after
-        TransientError. Raises Truncated too where there is no way on, Malformed, and the errors of
-        `Api`.
+        TransientError. Raises Truncated too where there is no way on, and where the window was not
+        over when the walk began; Malformed, and the errors of `Api`.
         """
         since, until = map(instants.first_millis, (window.since, window.until))
         walk = self._taken_up(path, since, until)
@@ -116,8 +116,9 @@ class _Way:
     def __init__(self, path: str, cursor: str | None = None) -> None:
         self._path = path
         self._trail = Trail(path)
-        self._limit = LIMIT
         self._may_begin_anew = True
+        self.limit = LIMIT
+        """Entities that were asked for last."""
         self.cursor = cursor
         self.is_over = False
 
@@ -127,7 +128,7 @@ class _Way:
         Raises Truncated where it leads nowhere, TooLarge where one entity is, Malformed, and the
         errors of `Api`.
         """
-        self._limit, self._may_begin_anew = LIMIT, True
+        self.limit, self._may_begin_anew = LIMIT, True
         for _ in range(most):
             told = await self._told(api)
             yield told
@@ -138,7 +139,7 @@ class _Way:
             self.cursor = told.cursor
 
     def _end(self, told: Page) -> None:
-        if len(told.entities) >= self._limit:
+        if len(told.entities) >= self.limit:
             raise Truncated(f"{self._path}: a full page has no cursor")
         self.is_over = True
 
@@ -155,11 +156,11 @@ class _Way:
     async def _page(self, api: Api, cursor: str | None) -> Page:
         while True:
             try:
-                return await page(api, self._path, _params(self._limit, cursor))
+                return await page(api, self._path, _params(self.limit, cursor))
             except TooLarge:
-                if self._limit == 1:
+                if self.limit == 1:
                     raise
-                self._limit //= 10
+                self.limit //= 10
 
 
 @dataclass(slots=True)
@@ -173,6 +174,7 @@ class _Walk:
     _place: str | None = field(init=False)
     """Where what is older begins."""
     _older: int = 0
+    """Entities of the last pages, each of which is older."""
     _late: Late = field(default_factory=Late)
 
     def __post_init__(self) -> None:
@@ -180,7 +182,7 @@ class _Walk:
 
     @property
     def is_over(self) -> bool:
-        return self.way.is_over or self._older > BEYOND
+        return self.way.is_over or self._older > BEYOND * LIMIT
 
     def met(self) -> _Met:
         if self.below:
@@ -190,6 +192,9 @@ class _Walk:
     async def pages(self, api: Api, most: int) -> AsyncIterator[tuple[Page, list[object]]]:
         async for told in self.way.pages(api, most):
             yield told, self._late.found(told)
+            # What is written from now on stands before the head that was read, and is not met.
+            if told.told_at is not None and told.told_at < self.until:
+                raise Truncated("by the server's clock the window is not over")
             self._learn(told)
             if self.is_over:
                 return
@@ -198,7 +203,7 @@ class _Walk:
         if not told.entities:  # it tells nothing of what comes after it
             return
         if is_older(told, self.since):
-            self._older += 1
+            self._older += self.way.limit  # a page of what weighs much is a small one
         else:
             self._place, self._older = self.way.cursor, 0
 

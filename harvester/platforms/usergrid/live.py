@@ -67,7 +67,8 @@ class Live:
             yield answered.entities
             at = answered.told_at or head.told_at
             behind = at - _oldest_missing(doubtful, answered, at)
-            if head.cursor and not answered.entities:  # it may lack more than the head holds
+            is_all_unknown = len(unsaid) == len(head.entities) and not answered.entities
+            if head.cursor and is_all_unknown:  # it may lack more than the head holds
                 newest = await page(api, path, _newest(at - OLDEST))
                 yield newest.entities
                 known = (millis_of(each, "created") or 0 for each in newest.entities)

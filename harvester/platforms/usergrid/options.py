@@ -6,7 +6,14 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from harvester.durations import Duration
 from harvester.model import TaskState
@@ -162,6 +169,19 @@ class UsergridOptions(Options):
             raise ValueError(
                 "names nothing to harvest: add [[tenant.options.readings]], with the path where "
                 "readings are; or tasks, notifications, imports or exports"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _looks_come_after_sweeps(self, info: ValidationInfo) -> Self:
+        # A sweep leaves out what the index knows: there must be a look to come that tells it.
+        looks = (info.context or {}).get("looks")
+        if not self.readings or looks is None:
+            return self
+        if max(looks, default=timedelta()) < self.sweep + self.index_lag:
+            raise ValueError(
+                "sweep and index_lag together are more than the last of looks: shorten sweep, or "
+                "add a later look"
             )
         return self
 

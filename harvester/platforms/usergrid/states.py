@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from harvester.model import TaskState
+from harvester.platforms.base import states
 
 _NOTHING: Mapping[str, TaskState] = {}
 
@@ -18,13 +19,5 @@ _WORDS: Mapping[str, TaskState] = {
 
 
 def state_of(word: object, own: Mapping[str, TaskState] = _NOTHING) -> TaskState:
-    """Ours for a word, in any case; `own` go before those that are known."""
-    if not isinstance(word, str):
-        return "unknown"
-    told = _plain(word)
-    named = {_plain(each): state for each, state in own.items()}
-    return named.get(told) or _WORDS.get(told, "unknown")
-
-
-def _plain(word: str) -> str:
-    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+    """Ours for a word; `own` go before those that are known."""
+    return states.state_of(word, _WORDS, own)

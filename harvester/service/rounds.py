@@ -14,18 +14,20 @@ from harvester.logs import Failures
 FAREWELL = 5.0
 """Seconds that they get to end: a statement that a frozen database has takes minutes."""
 
+Round = Coroutine[None, None, None]
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def kept(*keepers: Coroutine[None, None, None], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Let them work beside us. One that fails stops the daemon, and what it raised is raised."""
+async def kept(*rounds: Round, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Let them go on beside us. One that fails stops the daemon, and what it raised is raised."""
 
     def look(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():
             stop.set()
 
-    tasks = [asyncio.create_task(keeper) for keeper in keepers]
+    tasks = [asyncio.create_task(each) for each in rounds]
     for task in tasks:
         task.add_done_callback(look)
     try:

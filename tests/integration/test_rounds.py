@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from harvester.errors import EmbeddedPostgresError
-from harvester.service import keepers
-from harvester.service.keepers import every, kept
+from harvester.service import rounds
+from harvester.service.rounds import every, kept
 
 
 async def test_what_only_the_operator_can_mend_stops_the_daemon_and_is_raised() -> None:
@@ -43,7 +43,7 @@ async def test_a_look_that_fails_is_told_once_and_the_next_one_comes() -> None:
 async def test_a_look_that_does_not_end_does_not_hold_the_stop_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keepers, "FAREWELL", 0.1)
+    monkeypatch.setattr(rounds, "FAREWELL", 0.1)
     begun, answer = asyncio.Event(), asyncio.Event()
 
     async def look() -> None:

@@ -1,8 +1,8 @@
-"""What counts as this machine, where the database needs no TLS."""
+"""What counts as this machine, where no TLS is needed."""
 
 import pytest
 
-from harvester.store.pool import is_loopback
+from harvester.loopback import is_loopback
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "::1"])

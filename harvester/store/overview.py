@@ -47,13 +47,6 @@ order by lasts desc, g.tenant, g.stream, g.feed, g.since
 limit $6
 """
 
-_ACCOUNTS = """
-select t.name, a.user_name, a.account_id
-from harvester_data.account a
-join harvester_data.tenant t on t.tenant_id = a.tenant_id
-where t.name = any ($1::text[])
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Failing:
@@ -95,10 +88,3 @@ async def gaps(
     with translated():
         rows = await pool.fetch(_GAPS, list(edges), list(edges.values()), *span, kind, limit)
     return [dict(row) for row in rows]
-
-
-async def accounts(pool: Pool, tenants: list[str]) -> dict[tuple[str, str | None], int]:
-    """Account ids by tenant and user; None is the tenant's own client."""
-    with translated():
-        rows = await pool.fetch(_ACCOUNTS, tenants)
-    return {(row["name"], row["user_name"]): row["account_id"] for row in rows}
